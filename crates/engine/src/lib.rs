@@ -1,0 +1,1 @@
+//! The engine: aggregate, checkpoint, view, membership, closing, and the loop that drives them.

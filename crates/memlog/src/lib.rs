@@ -1,0 +1,1 @@
+//! An in-process log with Kafka's semantics.

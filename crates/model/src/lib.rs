@@ -1,0 +1,1 @@
+//! Months, geographies, lineages, kinds and measures: the words of appmi, without effects.

@@ -1,0 +1,1 @@
+//! Distinct counting: register pages, keyed hash, stable bytes, HyperLogLog++ estimate.

@@ -1,0 +1,1 @@
+//! The wire contract: decoding of events, encoding of partials, progress and releases.

@@ -1,0 +1,1 @@
+//! A seeded workload shaped like the NHS App's, and its exact oracle.
