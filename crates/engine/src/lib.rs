@@ -1,1 +1,14 @@
-//! The engine: aggregate, checkpoint, view, membership, closing, and the loop that drives them.
+//! The engine: a partition's state is a pure function of its log prefix, and a checkpoint is one
+//! atomic write of state and position.
+//!
+//! Nothing in here knows Kafka, RocksDB, a clock, a thread or a file: time comes in as a value,
+//! effects go out through the [`ports`]. The loop that drives it ([`Instance`]) is the same in
+//! production, in the demo and in a simulation.
+
+mod occurrence;
+mod options;
+pub mod ports;
+
+pub use occurrence::{Occurrence, Tally};
+pub use options::Options;
+pub use ports::{Error, Ports};

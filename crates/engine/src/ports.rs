@@ -190,6 +190,8 @@ pub trait Journal {
     fn start(&mut self, from: &[(Published, Offset)]) -> Result<(), Error>;
     /// What has come, after at most `wait`; empty if nothing has.
     fn poll(&mut self, wait: Duration) -> Result<PublishedBatch, Error>;
+    /// The broker's ids of the partials and the month-close topic; none while they can't be known.
+    fn topic_ids(&mut self) -> Result<Option<[[u8; 16]; 2]>, Error>;
     /// The high watermark of every partition of both topics as it is now; none while it can't be known.
     fn ends(&mut self) -> Result<Option<Vec<(Published, Offset)>>, Error>;
 }
