@@ -5,12 +5,14 @@
 //! encoded, how users are counted, or that Kafka exists; it has no clock, no file and no thread, and
 //! the same input gives the same answer, in the same order, everywhere.
 
+mod calendar;
 mod geography;
 mod input;
 mod kinds;
 mod month;
 mod time;
 
+pub use calendar::{Calendar, UnknownZone};
 pub use geography::{BadCode, IcbCode, Lineage, LineageId};
 pub use input::{InputPartition, KindId, Offset, Reason};
 pub use kinds::{Kind, Kinds, Measure, MeasureRow};
