@@ -13,7 +13,7 @@ mod month;
 mod time;
 
 pub use calendar::{Calendar, UnknownZone};
-pub use geography::{BadCode, IcbCode, Lineage, LineageId};
+pub use geography::{BadCode, Board, Geography, IcbCode, Lineage, LineageId, Region};
 pub use input::{InputPartition, KindId, Offset, Reason};
 pub use kinds::{Kind, Kinds, Measure, MeasureRow};
 pub use month::{BadMonth, Month};
