@@ -59,7 +59,7 @@ impl Geography {
     /// `valid_to` (first days of months; `valid_to` the first no longer in force, empty without an end) and
     /// `successor_ods_codes` (or `successor_ods_code`; separated by `;`). Practices: `practice_ods_code` and,
     /// for each structure that the boards have, `icb_ods_code_YYYY_MM` with its first month. Other columns
-    /// are ignored.
+    /// are ignored. A practice without a board has an empty field, or `WALES` as in extracts of ODS.
     ///
     /// # Errors
     /// Every problem at once, each as `file:line: what is wrong; what to do`. Practices are looked at once

@@ -166,8 +166,8 @@ mod tests {
         #[test]
         fn text_keeps_identity_and_order(a in "[A-Z0-9]{1,8}", b in "[A-Z0-9]{1,8}") {
             let (x, y): (IcbCode, IcbCode) = (a.parse().unwrap(), b.parse().unwrap());
-            prop_assert_eq!(x.as_str(), &a);
-            prop_assert_eq!(unpack(pack(a.as_bytes()).unwrap()), a.clone());
+            prop_assert_eq!(x.as_str(), a.as_str());
+            prop_assert_eq!(unpack(pack(a.as_bytes()).unwrap()), a.as_str());
             prop_assert_eq!(Some(x.packed()), pack(a.as_bytes()));
             prop_assert_eq!(x.cmp(&y), a.cmp(&b));
         }

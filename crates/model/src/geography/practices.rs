@@ -13,8 +13,13 @@ pub(super) struct Practice {
 
 const CODE: &str = "practice_ods_code";
 const BOARD: &str = "icb_ods_code_";
+/// What stands instead of a board's code where a practice belongs to the NHS in Wales, which has no
+/// boards of this kind: its users of the app are nobody's in England's table, so `Unknown`.
+const WALES: &str = "WALES";
 
 /// The practices of a file, ascending by code. Partial if there are problems.
+///
+/// The boards of a practice need not follow from each other: a practice may move.
 pub(super) fn read(text: &str, structures: &[Structure], problems: &mut Problems) -> Vec<Practice> {
     let table = Table::read(text, problems);
     let code_column = table.column(&[CODE], problems);
@@ -89,9 +94,9 @@ fn column_of(structure: &Structure) -> String {
     )
 }
 
-/// The board of that code; `Unknown` for an empty field; none if no such board is in force.
+/// The board of that code, `Unknown` for an empty field and for Wales; none if no such board is in force.
 fn board_under(structure: &Structure, text: &str) -> Option<IcbCode> {
-    if text.is_empty() {
+    if text.is_empty() || text == WALES {
         return Some(IcbCode::UNKNOWN);
     }
     let code = IcbCode::parse(text.as_bytes())?;

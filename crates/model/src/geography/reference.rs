@@ -159,8 +159,14 @@ impl Checked<'_> {
 
     fn words(&mut self, column: usize, name: &str) -> Option<String> {
         let text = self.fields.get(column);
-        if text.is_empty() || text.chars().any(char::is_control) {
-            self.problem(format!("no {name}, or not one line of it; fill it in"));
+        if text.is_empty() {
+            self.problem(format!("no {name}; fill it in"));
+            return None;
+        }
+        if text.chars().any(char::is_control) {
+            self.problem(format!(
+                "{name} holds a line break or control character; take it out"
+            ));
             return None;
         }
         Some(text.to_owned())
@@ -327,6 +333,11 @@ mod tests {
             "is not the code of a board",
         );
         one_problem("A,,R,Ro,2022-07-01,,\n", 2, "no icb_name");
+        one_problem(
+            "A,\"O\nne\",R,Ro,2022-07-01,,\n",
+            2,
+            "icb_name holds a line break",
+        );
         one_problem("A,One,,Ro,2022-07-01,,\n", 2, "no region_ods_code");
         one_problem("A,One,R,,2022-07-01,,\n", 2, "no region_name");
         one_problem(

@@ -6,22 +6,39 @@ use std::fmt::Display;
 pub(super) struct Problems {
     file: String,
     found: Vec<String>,
+    /// How many there are, of which at most [`PROBLEMS_MAX`] are kept.
+    count: usize,
 }
+
+/// As many as somebody will read: a wrong column in a file of ten thousand practices is one mistake.
+const PROBLEMS_MAX: usize = 100;
 
 impl Problems {
     pub(super) fn new(file: &str) -> Self {
         Self {
             file: file.to_owned(),
             found: Vec::new(),
+            count: 0,
         }
     }
 
     /// Notes a problem, in the words `what is wrong; what to do`.
     pub(super) fn add(&mut self, line: usize, problem: impl Display) {
-        self.found.push(format!("{}:{line}: {problem}", self.file));
+        self.count += 1;
+        if self.count <= PROBLEMS_MAX {
+            self.found.push(format!("{}:{line}: {problem}", self.file));
+        }
     }
 
-    pub(super) fn into_result<T>(self, good: T) -> Result<T, Vec<String>> {
+    /// What was read if nothing is wrong with it, else everything that is.
+    pub(super) fn into_result<T>(mut self, good: T) -> Result<T, Vec<String>> {
+        if self.count > PROBLEMS_MAX {
+            let more = self.count - PROBLEMS_MAX;
+            self.found.push(format!(
+                "{}:{HEADER}: {more} problems more; mend these first",
+                self.file
+            ));
+        }
         if self.found.is_empty() {
             Ok(good)
         } else {
@@ -190,6 +207,15 @@ mod tests {
             ["f.csv:1: no row below the header; fill the file or leave it out"]
         );
         assert_eq!(lines("").1.len(), 1);
+    }
+
+    #[test]
+    fn a_flood_of_problems_is_cut_off_and_counted() {
+        let mut problems = Problems::new("f.csv");
+        (2..=251).for_each(|line| problems.add(line, "wrong; mend it"));
+        let found = problems.into_result(()).unwrap_err();
+        assert_eq!(found.len(), 101);
+        assert_eq!(found[100], "f.csv:1: 150 problems more; mend these first");
     }
 
     #[test]
