@@ -1,0 +1,28 @@
+# The front door. CARGO_TARGET_DIR is respected; everything is built with the one profile `dev` (see
+# Cargo.toml), so RocksDB is compiled once, the first time, for demo, tests and benchmarks alike.
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test bench setup kafka clean
+
+help: ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+
+demo: ## a year of synthetic events, counted and published in one process; no Kafka needed
+	@scripts/setup.sh
+	cargo run -p appmi -- demo
+
+test: ## format, lints, documentation and all tests, with a real Apache Kafka
+	@scripts/test.sh
+
+bench: ## the benchmarks
+	@scripts/setup.sh
+	cargo bench --workspace --benches --profile dev
+
+setup: ## install what building and testing need (apt-get, as root)
+	@scripts/setup.sh --tests
+
+kafka: setup ## fetch the Apache Kafka of the tests into the cache
+	@scripts/kafka.sh
+
+clean: ## remove what was built
+	cargo clean

@@ -1,0 +1,40 @@
+#!/usr/bin/env bash
+# Every check there is, the quick ones first: format, lints, documentation, tests. Tests that need an Apache
+# Kafka where none can be had are skipped and counted at the end; with CI=true that is a failure.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+ci=false
+locked=()
+if [[ ${CI:-} == true ]]; then
+  ci=true
+  locked=(--locked) # CI tests what was committed, Cargo.lock included
+fi
+
+step() { printf '\n== %s\n' "$*"; "$@"; }
+
+scripts/setup.sh
+if ! { scripts/setup.sh --tests && scripts/kafka.sh; }; then
+  echo "test: no Apache Kafka: see above" >&2
+  if $ci; then
+    exit 1
+  fi
+fi
+
+step cargo fmt --all --check
+step cargo clippy "${locked[@]}" --workspace --all-targets -- -D warnings
+RUSTDOCFLAGS='-D warnings' step cargo doc "${locked[@]}" --workspace --no-deps
+# The system tests run the programs; `cargo test` alone would build only those that have tests of their own.
+step cargo build "${locked[@]}" --workspace
+
+APPMI_SKIPPED=$(mktemp)
+export APPMI_SKIPPED
+trap 'rm -f "$APPMI_SKIPPED"' EXIT
+status=0
+step cargo test "${locked[@]}" --workspace || status=$?
+
+if [[ -s $APPMI_SKIPPED ]]; then
+  printf '\n%s Kafka tests SKIPPED:\n' "$(wc -l < "$APPMI_SKIPPED")"
+  sort "$APPMI_SKIPPED"
+fi
+exit $status
