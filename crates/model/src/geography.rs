@@ -1,9 +1,9 @@
 //! Where events happened: dated boards and regions, and what an event is filed under.
 //!
-//! Boards change, and three of them were split, so no function leads from old boards to new ones. An
-//! event is therefore filed under a [`Lineage`], its board in every structure, and a month is reported
-//! under the structure that was in force in it. Reference data is data: it comes as text, is checked
-//! against itself, and is looked up from tables that are made once.
+//! Boards change, and three of them were split, so no function leads from old boards to new ones.
+//! An event is therefore filed under a [`Lineage`], its board in every structure, and a month is
+//! reported under the structure that was in force in it. Reference data is data: it comes as text,
+//! is checked against itself, and is looked up from tables that are made once.
 
 mod codes;
 mod lineage;
@@ -52,18 +52,19 @@ impl Geography {
         Self::load(None, None).expect("the built-in data is checked by a test")
     }
 
-    /// Reads reference data, each file as its name and its text: boards that replace the built-in ones, and
-    /// a lookup of practices.
+    /// Reads reference data, each file as its name and its text: boards that replace the built-in
+    /// ones, and a lookup of practices.
     ///
-    /// Boards: columns `icb_ods_code`, `icb_name`, `region_ods_code`, `region_name`, `valid_from` and
-    /// `valid_to` (first days of months; `valid_to` the first no longer in force, empty without an end) and
-    /// `successor_ods_codes` (or `successor_ods_code`; separated by `;`). Practices: `practice_ods_code` and,
-    /// for each structure that the boards have, `icb_ods_code_YYYY_MM` with its first month. Other columns
-    /// are ignored. A practice without a board has an empty field, or `WALES` as in extracts of ODS.
+    /// Boards: columns `icb_ods_code`, `icb_name`, `region_ods_code`, `region_name`, `valid_from`
+    /// and `valid_to` (first days of months; `valid_to` the first no longer in force, empty without
+    /// an end) and `successor_ods_codes` (or `successor_ods_code`; separated by `;`). Practices:
+    /// `practice_ods_code` and, for each structure that the boards have, `icb_ods_code_YYYY_MM`
+    /// with its first month. Other columns are ignored. A practice without a board has an empty
+    /// field, or `WALES` as in extracts of ODS.
     ///
     /// # Errors
-    /// Every problem at once, each as `file:line: what is wrong; what to do`. Practices are looked at once
-    /// the boards have none.
+    /// Every problem at once, each as `file:line: what is wrong; what to do`. Practices are looked
+    /// at once the boards have none.
     pub fn load(
         icbs: Option<(&str, &str)>,
         practices: Option<(&str, &str)>,
@@ -102,9 +103,10 @@ impl Geography {
 
     /// What an event is filed under that names this practice and this board; either may be empty.
     ///
-    /// Spaces around a code and its case do not count. A practice that the lookup knows wins, also where
-    /// it has no board. Without one, the board's code decides: under each structure it is itself if in force
-    /// then, else its only successor, else `Unknown`. Runs for every event and allocates nothing.
+    /// Spaces around a code and its case do not count. A practice that the lookup knows wins, also
+    /// where it has no board. Without one, the board's code decides: under each structure it is
+    /// itself if in force then, else its only successor, else `Unknown`. Runs for every event and
+    /// allocates nothing.
     #[inline]
     #[must_use]
     pub fn place(&self, practice: &[u8], icb: &[u8]) -> LineageId {
@@ -123,8 +125,8 @@ impl Geography {
         self.placing.lineages().len()
     }
 
-    /// The id of a lineage; none if no event can be filed under it now, as with one that was counted
-    /// under other reference data.
+    /// The id of a lineage; none if no event can be filed under it now, as with one that was
+    /// counted under other reference data.
     #[must_use]
     pub fn lineage_id(&self, lineage: &Lineage) -> Option<LineageId> {
         self.placing.id(lineage)
@@ -155,9 +157,9 @@ impl Geography {
 
     /// The board that a lineage is reported under in a month: that of the structure in force then.
     ///
-    /// Under structures that were added after the lineage was made it follows the only successor of its
-    /// last board. `Unknown` where there is none, where the board has no row in that month, and before
-    /// [`Geography::first_month`].
+    /// Under structures that were added after the lineage was made it follows the only successor of
+    /// its last board. `Unknown` where there is none, where the board has no row in that month, and
+    /// before [`Geography::first_month`].
     #[must_use]
     pub fn board_of(&self, lineage: &Lineage, month: Month) -> IcbCode {
         let Some(wanted) = self.structure_at(month) else {
@@ -175,7 +177,8 @@ impl Geography {
         self.structures[wanted].or_unknown(board)
     }
 
-    /// The region of a board in a month; none, which is `Unknown`, if the board is not in force in it.
+    /// The region of a board in a month; none, which is `Unknown`, if the board is not in force in
+    /// it.
     #[must_use]
     pub fn region_of(&self, code: IcbCode, month: Month) -> Option<&Region> {
         let structure = &self.structures[self.structure_at(month)?];
@@ -194,21 +197,23 @@ impl Geography {
 
     /// The first month of every structure, ascending. At least one.
     ///
-    /// A lineage's boards belong to structures by their place, so reference data that follows other data
-    /// must begin with the same months.
+    /// A lineage's boards belong to structures by their place, so reference data that follows other
+    /// data must begin with the same months.
     #[must_use]
     pub fn structures(&self) -> &[Month] {
         &self.starts
     }
 
-    /// Sixteen bytes in hexadecimal over everything here that shapes cells and releases. The order of
-    /// rows, spaces, ignored columns, and a board's rows that only repeat each other do not change it.
+    /// Sixteen bytes in hexadecimal over everything here that shapes cells and releases. The order
+    /// of rows, spaces, ignored columns, and a board's rows that only repeat each other do not
+    /// change it.
     #[must_use]
     pub fn digest(&self) -> String {
         self.digest.clone()
     }
 
-    /// The place of the structure in force in a month. There are two or three, so a scan from the newest.
+    /// The place of the structure in force in a month. There are two or three, so a scan from the
+    /// newest.
     #[inline]
     fn structure_at(&self, month: Month) -> Option<usize> {
         self.starts.iter().rposition(|start| *start <= month)

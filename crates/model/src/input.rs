@@ -52,7 +52,8 @@ pub enum Reason {
 }
 
 impl Reason {
-    /// All of them, in the order in which they are looked for; a reason's place is `reason as usize`.
+    /// All of them, in the order in which they are looked for; a reason's place is `reason as
+    /// usize`.
     pub const ALL: [Self; 9] = [
         Self::TooLarge,
         Self::Empty,

@@ -1,6 +1,7 @@
 //! The kinds of events and the measures that follow from them: a table, not code.
 //!
-//! Three kinds are built in; a deployment adds its own, and cells, releases, API and exports follow.
+//! Three kinds are built in; a deployment adds its own, and cells, releases, API and exports
+//! follow.
 
 use crate::KindId;
 
@@ -140,8 +141,8 @@ impl Kinds {
     /// Adds a kind behind the others. An empty name of an optional measure counts as left out.
     ///
     /// # Errors
-    /// If a name is not `[a-z0-9_]+` or the topic not one that Kafka takes, or if its name, topic, event
-    /// type or one of its measures is taken: what is wrong and what to do.
+    /// If a name is not `[a-z0-9_]+` or the topic not one that Kafka takes, or if its name, topic,
+    /// event type or one of its measures is taken: what is wrong and what to do.
     pub fn push(&mut self, mut kind: Kind) -> Result<KindId, String> {
         for optional in [
             &mut kind.users,
@@ -203,7 +204,8 @@ impl Kinds {
             || !topic.bytes().all(legal)
         {
             return Err(format!(
-                "kind `{kind}`: `{topic}` is not a topic; write 1 to {TOPIC_LEN_MAX} letters, digits, `.`, `_` and `-`"
+                "kind `{kind}`: `{topic}` is not a topic; \
+                 write 1 to {TOPIC_LEN_MAX} letters, digits, `.`, `_` and `-`"
             ));
         }
         match self
@@ -222,7 +224,8 @@ impl Kinds {
     /// Gives a kind another topic.
     ///
     /// # Errors
-    /// If it is not a topic that Kafka takes, or that of another kind: what is wrong and what to do.
+    /// If it is not a topic that Kafka takes, or that of another kind: what is wrong and what to
+    /// do.
     pub fn set_topic(&mut self, id: KindId, topic: impl Into<String>) -> Result<(), String> {
         let topic = topic.into();
         self.check_topic(&self.get(id).name, &topic)?;

@@ -2,8 +2,8 @@
 //!
 //! Everything else is said in these words. The crate knows which month an instant belongs to, which
 //! board an event is filed under, and which measures there are. It does not know how events are
-//! encoded, how users are counted, or that Kafka exists; it has no clock, no file and no thread, and
-//! the same input gives the same answer, in the same order, everywhere.
+//! encoded, how users are counted, or that Kafka exists; it has no clock, no file and no thread,
+//! and the same input gives the same answer, in the same order, everywhere.
 
 mod calendar;
 mod geography;

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 /// A calendar month from [`Month::MIN`] (1970-01) to [`Month::MAX`] (2200-12), in text `2025-03`.
 ///
-/// The range is that of the calendar's table, so that every month has a start and an end. Arithmetic
-/// stops at the ends of the range.
+/// The range is that of the calendar's table, so that every month has a start and an end.
+/// Arithmetic stops at the ends of the range.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Month(u16);
@@ -76,7 +76,8 @@ impl Month {
         i32::from(self.0) - i32::from(earlier.0)
     }
 
-    /// This month and those after it up to and with `last`, ascending; nothing if `last` is before it.
+    /// This month and those after it up to and with `last`, ascending; nothing if `last` is before
+    /// it.
     pub fn through(self, last: Self) -> impl DoubleEndedIterator<Item = Self> + ExactSizeIterator {
         let end = if last < self { self.0 } else { last.0 + 1 };
         (self.0..end).map(Self)

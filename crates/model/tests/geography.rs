@@ -399,7 +399,9 @@ fn boards_that_contradict_themselves_are_refused() {
         .replace(",Y60,Midlands,", ",Y60,,");
     let found = problems(Some(&broken), None);
     assert_eq!(found.len(), 11, "{found:#?}");
-    assert!(found.iter().all(|problem| problem.starts_with("icbs.csv:") && problem.contains("no region_name; ")));
+    let named =
+        |problem: &String| problem.starts_with("icbs.csv:") && problem.contains("no region_name; ");
+    assert!(found.iter().all(named), "{found:#?}");
 }
 
 proptest! {

@@ -14,8 +14,8 @@ pub struct Lineage(Box<str>);
 
 /// A lineage of one [`Geography`](crate::Geography), by its place there. 0 is `Unknown` throughout.
 ///
-/// It means something only together with the geography it came from: whatever is stored or published
-/// says the [`Lineage`] itself.
+/// It means something only together with the geography it came from: whatever is stored or
+/// published says the [`Lineage`] itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LineageId(pub u16);
 
@@ -50,7 +50,8 @@ impl Lineage {
         &self.0
     }
 
-    /// Its boards, one per structure that was known when it was made, the oldest first. At least one.
+    /// Its boards, one per structure that was known when it was made, the oldest first. At least
+    /// one.
     pub fn boards(&self) -> impl Iterator<Item = IcbCode> {
         self.0
             .split(SEPARATOR)

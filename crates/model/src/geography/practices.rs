@@ -67,7 +67,8 @@ pub(super) fn read(text: &str, structures: &[Structure], problems: &mut Problems
         }
         practices.push((row.line, Practice { code, boards }));
     }
-    practices.sort_by_key(|(line, practice)| (practice.code, *line));
+    // With the first character as the highest byte, the order of numbers is that of texts.
+    practices.sort_by_key(|(line, practice)| (practice.code.swap_bytes(), *line));
     for pair in practices.windows(2) {
         let [(first, one), (line, other)] = pair else {
             continue;
@@ -94,7 +95,8 @@ fn column_of(structure: &Structure) -> String {
     )
 }
 
-/// The board of that code, `Unknown` for an empty field and for Wales; none if no such board is in force.
+/// The board of that code, `Unknown` for an empty field and for Wales; none if no such board is in
+/// force.
 fn board_under(structure: &Structure, text: &str) -> Option<IcbCode> {
     if text.is_empty() || text == WALES {
         return Some(IcbCode::UNKNOWN);

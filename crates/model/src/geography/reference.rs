@@ -45,8 +45,8 @@ impl Row {
     }
 }
 
-/// The rows of a file, ascending by code and month, those that only repeat the one before folded into
-/// it. Empty or partial if there are problems.
+/// The rows of a file, ascending by code and month, those that only repeat the one before folded
+/// into it. Empty or partial if there are problems.
 pub(super) fn read(text: &str, problems: &mut Problems) -> Vec<Row> {
     let table = Table::read(text, problems);
     let Some(columns) = Columns::find(&table, problems) else {
@@ -108,12 +108,15 @@ impl Columns {
             "" => Some(None),
             _ => check.month(self.to, "valid_to").map(Some),
         };
-        if let (Some(from), Some(Some(to))) = (from, to)
-            && to <= from
-        {
-            check.problem(format!("valid_to {to}-01 is not after valid_from {from}-01; the board has no month, mend one"));
-            return None;
-        }
+        let to = match (from, to) {
+            (Some(from), Some(Some(to))) if to <= from => {
+                let problem =
+                    format!("valid_to {to}-01 is not after valid_from {from}-01; mend one");
+                check.problem(problem);
+                None
+            }
+            _ => to,
+        };
         let named = fields
             .get(self.successors)
             .split(';')
@@ -187,7 +190,8 @@ impl Checked<'_> {
     }
 }
 
-/// The rows of one code follow each other: no overlap, no gap, and each names itself as its successor.
+/// The rows of one code follow each other: no overlap, no gap, and each names itself as its
+/// successor.
 fn check_each_code(rows: &[Row], excused: &BTreeSet<IcbCode>, problems: &mut Problems) {
     for (row, next) in rows.iter().zip(rows.iter().skip(1)) {
         let code = row.code;
@@ -254,7 +258,8 @@ fn check_successors(rows: &[Row], excused: &BTreeSet<IcbCode>, problems: &mut Pr
                     format!("successor {successor} has no row; add it or mend the code"),
                 );
             } else if !rows.any(|other| other.in_force(to)) {
-                problems.add(row.line, format!("successor {successor} is not in force on {to}-01; mend its dates or the code"));
+                let problem = format!("successor {successor} is not in force on {to}-01; mend one");
+                problems.add(row.line, problem);
             }
         }
     }
@@ -298,7 +303,8 @@ fn fold(rows: Vec<Row>) -> Vec<Row> {
 mod tests {
     use super::*;
 
-    const HEADER: &str = "icb_ods_code,icb_name,region_ods_code,region_name,valid_from,valid_to,successor_ods_codes\n";
+    const HEADER: &str = "icb_ods_code,icb_name,region_ods_code,region_name,valid_from,valid_to,\
+                          successor_ods_codes\n";
 
     fn problems(rows: &str) -> Vec<String> {
         let mut problems = Problems::new("icbs.csv");
@@ -382,9 +388,15 @@ mod tests {
         );
         let overlap = "A,One,R,Ro,2022-07-01,2026-05-01,A\nA,Two,R,Ro,2026-04-01,,\n";
         one_problem(overlap, 3, "in force on line 2 too");
-        let gap = "A,One,R,Ro,2022-07-01,2026-04-01,B\nA,Two,R,Ro,2026-06-01,,\nB,Two,R,Ro,2022-07-01,,\n";
+        let gap = "\
+            A,One,R,Ro,2022-07-01,2026-04-01,B\n\
+            A,Two,R,Ro,2026-06-01,,\n\
+            B,Two,R,Ro,2022-07-01,,\n";
         one_problem(gap, 3, "in no row from 2026-04 to 2026-05");
-        let silent = "A,One,R,Ro,2022-07-01,2026-04-01,B\nA,Two,R,Ro,2026-04-01,,\nB,Two,R,Ro,2022-07-01,,\n";
+        let silent = "\
+            A,One,R,Ro,2022-07-01,2026-04-01,B\n\
+            A,Two,R,Ro,2026-04-01,,\n\
+            B,Two,R,Ro,2022-07-01,,\n";
         one_problem(silent, 2, "A goes on on line 3");
     }
 
@@ -428,7 +440,10 @@ mod tests {
     #[test]
     fn all_problems_are_said_at_once_and_each_once() {
         let found = problems(
-            "A,One,,Ro,2022-07-02,2026-04-01,B;C\nB,Two,R,,2026-04-01,,\nD,Three,R,Ro,2022-07-01,2026-04-01,B;E\n",
+            "\
+            A,One,,Ro,2022-07-02,2026-04-01,B;C\n\
+            B,Two,R,,2026-04-01,,\n\
+            D,Three,R,Ro,2022-07-01,2026-04-01,B;E\n",
         );
         let lines: Vec<&str> = found
             .iter()
@@ -465,7 +480,10 @@ mod tests {
     #[test]
     fn a_row_that_only_repeats_the_one_before_is_folded_into_it() {
         let mut problems = Problems::new("icbs.csv");
-        let rows = "a,One,R,Ro,2023-04-01,2026-04-01,b\nA,One,R,Ro,2022-07-01,2023-04-01,A\nB,Two,R,Ro,2026-04-01,,\n";
+        let rows = "\
+            a,One,R,Ro,2023-04-01,2026-04-01,b\n\
+            A,One,R,Ro,2022-07-01,2023-04-01,A\n\
+            B,Two,R,Ro,2026-04-01,,\n";
         let rows = read(&format!("{HEADER}{rows}"), &mut problems);
         assert_eq!(problems.into_result(()), Ok(()));
         assert_eq!(rows.len(), 2);

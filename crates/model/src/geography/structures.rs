@@ -41,8 +41,8 @@ pub(super) struct Structure {
 
 /// The structures of checked reference data, the oldest first.
 ///
-/// One begins wherever a board begins or ends, also when it only gets another name, region or part of
-/// another board's practices: each of these may change what a practice is filed under.
+/// One begins wherever a board begins or ends, also when it only gets another name, region or part
+/// of another board's practices: each of these may change what a practice is filed under.
 pub(super) fn structures(rows: &[Row]) -> Vec<Structure> {
     let mut starts: Vec<Month> = rows
         .iter()
@@ -99,13 +99,14 @@ impl Structure {
         self.place_of(code).map(|place| &self.boards[place])
     }
 
-    /// The code if it is in force, else `Unknown`: nothing is reported under a board that has no row.
+    /// The code if it is in force, else `Unknown`: nothing is reported under a board that has no
+    /// row.
     pub(super) fn or_unknown(&self, code: IcbCode) -> IcbCode {
         self.place_of(code).map_or(IcbCode::UNKNOWN, |_| code)
     }
 
-    /// The board that a board of this structure becomes under the next one: itself if it goes on, its
-    /// successor if that is the only one, else `Unknown`.
+    /// The board that a board of this structure becomes under the next one: itself if it goes on,
+    /// its successor if that is the only one, else `Unknown`.
     pub(super) fn next_of(&self, code: IcbCode) -> IcbCode {
         self.place_of(code)
             .map_or(IcbCode::UNKNOWN, |place| self.next[place])

@@ -10,7 +10,8 @@ pub(super) struct Problems {
     count: usize,
 }
 
-/// As many as somebody will read: a wrong column in a file of ten thousand practices is one mistake.
+/// As many as somebody will read: a wrong column in a file of ten thousand practices is one
+/// mistake.
 const PROBLEMS_MAX: usize = 100;
 
 impl Problems {
@@ -146,7 +147,8 @@ struct Lines<'a> {
 }
 
 impl Lines<'_> {
-    /// The line of the row that reading will find from that byte on. Bytes ascend from call to call.
+    /// The line of the row that reading will find from that byte on. Bytes ascend from call to
+    /// call.
     fn line_of_row_at(&mut self, byte: u64) -> usize {
         let byte = usize::try_from(byte)
             .expect("a place in the text")
