@@ -9,7 +9,7 @@ mod release_id;
 
 use prost::Message;
 
-pub use key::{ENGLAND, Level, ReleaseKey, UNKNOWN, UnknownReleaseKey};
+pub use key::{ENGLAND, Level, ReleaseKey, UNKNOWN, UnknownLevel, UnknownReleaseKey};
 pub use release_id::{BadReleaseId, ReleaseId};
 
 use crate::v1::MonthClose;

@@ -1,7 +1,7 @@
 //! Events as CloudEvents 1.0 in structured mode, JSON.
 //!
 //! Of the envelope only what decides is read; everything else, extensions included, is passed over.
-//! An attribute that is `null` is one that is not there (JSON event format, section 2.2), and a name
+//! An attribute that is `null` is one that is not there (JSON event format, section 2), and a name
 //! that comes twice in the same object makes the event undecodable. Strings without escapes are borrowed.
 //! Source: <https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/formats/json-format.md>
 

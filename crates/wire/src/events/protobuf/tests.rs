@@ -1,8 +1,11 @@
 //! The reader against prost, and the cases that prost's own messages cannot express.
 
+mod messages;
+
 use proptest::prelude::*;
 use prost::Message as _;
 
+use self::messages::{disturbed, message};
 use super::*;
 
 /// An event message to prost, its strings as bytes, so that UTF-8 is ours to judge.
@@ -119,117 +122,6 @@ fn assert_same(
         })
     };
     assert_eq!(shown(ours), shown(expected), "{message:02x?}");
-}
-
-fn timestamp() -> impl Strategy<Value = prost_types::Timestamp> {
-    let seconds = prop_oneof![4 => 0_i64..2_000_000_000, 1 => -70_000_000_000_i64..300_000_000_000, 1 => any::<i64>()];
-    let nanos = prop_oneof![4 => 0..1_000_000_000, 1 => any::<i32>()];
-    (seconds, nanos).prop_map(|(seconds, nanos)| prost_types::Timestamp { seconds, nanos })
-}
-
-/// Strings mostly, now and then bytes that are none.
-fn string() -> impl Strategy<Value = Vec<u8>> {
-    prop_oneof![
-        8 => "[a-zA-Z0-9-]{0,40}".prop_map(String::into_bytes),
-        1 => ".{0,200}".prop_map(String::into_bytes),
-        1 => prop::collection::vec(any::<u8>(), 0..8),
-    ]
-}
-
-fn message() -> impl Strategy<Value = Vec<u8>> {
-    (
-        string(),
-        string(),
-        prop::option::of(timestamp()),
-        string(),
-        string(),
-        string(),
-    )
-        .prop_map(
-            |(event_id, account_id, occurred_at, gp_practice_code, icb_code, session_id)| {
-                Reference {
-                    event_id,
-                    account_id,
-                    occurred_at,
-                    gp_practice_code,
-                    icb_code,
-                    session_id,
-                }
-                .encode_to_vec()
-            },
-        )
-}
-
-fn key(number: u32, wire_type: u32) -> Vec<u8> {
-    let mut key = Vec::new();
-    prost::encoding::encode_varint(u64::from(number << 3 | wire_type), &mut key);
-    key
-}
-
-/// A field of any number, the known ones more often, of any wire type.
-fn field() -> impl Strategy<Value = Vec<u8>> {
-    let number = prop_oneof![8 => 1_u32..8, 1 => 0_u32..1 << 29];
-    let value = prop_oneof![
-        any::<u64>().prop_map(|value| {
-            let mut varint = Vec::new();
-            prost::encoding::encode_varint(value, &mut varint);
-            (0, varint)
-        }),
-        any::<u64>().prop_map(|value| (1, value.to_le_bytes().to_vec())),
-        string().prop_map(|bytes| (
-            2,
-            [&[u8::try_from(bytes.len() & 0x7f).unwrap()][..], &bytes].concat()
-        )),
-        timestamp().prop_map(|at| (2, at.encode_length_delimited_to_vec())),
-        any::<u32>().prop_map(|value| (5, value.to_le_bytes().to_vec())),
-        (6_u32..8).prop_map(|wire_type| (wire_type, Vec::new())),
-    ];
-    (number, value)
-        .prop_map(|(number, (wire_type, value))| [key(number, wire_type), value].concat())
-}
-
-/// A field, or a group of fields, possibly within groups, now and then with the wrong end.
-fn field_or_group() -> impl Strategy<Value = Vec<u8>> {
-    field().prop_recursive(4, 16, 4, |inner| {
-        (
-            6_u32..9,
-            prop::bool::weighted(0.05),
-            prop::collection::vec(inner, 0..4),
-        )
-            .prop_map(|(number, wrong, inner)| {
-                [
-                    key(number, 3),
-                    inner.concat(),
-                    key(number + u32::from(wrong), 4),
-                ]
-                .concat()
-            })
-    })
-}
-
-/// Messages with extra fields between theirs, and with flipped bytes or a missing end.
-fn disturbed() -> impl Strategy<Value = Vec<u8>> {
-    let pieces = prop::collection::vec(prop_oneof![3 => message(), 2 => field_or_group()], 0..5);
-    let flips = prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..2);
-    (
-        pieces,
-        flips,
-        prop::bool::weighted(0.2),
-        any::<prop::sample::Index>(),
-    )
-        .prop_map(|(pieces, flips, is_cut, cut)| {
-            let mut bytes = pieces.concat();
-            if !bytes.is_empty() {
-                for (at, mask) in flips {
-                    let at = at.index(bytes.len());
-                    bytes[at] ^= mask;
-                }
-                if is_cut {
-                    bytes.truncate(cut.index(bytes.len()));
-                }
-            }
-            bytes
-        })
 }
 
 proptest! {
