@@ -5,10 +5,23 @@
 //! effects go out through the [`ports`]. The loop that drives it ([`Instance`]) is the same in
 //! production, in the demo and in a simulation.
 
-mod occurrence;
-mod options;
 pub mod ports;
 
+mod instance;
+mod occurrence;
+mod options;
+
+pub mod aggregate;
+pub mod checkpoint;
+pub mod closing;
+pub mod delta;
+pub mod release;
+pub mod settings;
+pub mod view;
+pub mod window;
+
+pub use instance::Instance;
 pub use occurrence::{Occurrence, Tally};
 pub use options::Options;
 pub use ports::{Error, Ports};
+pub use view::View;

@@ -79,7 +79,10 @@ pub trait Source {
     fn unassign(&mut self, partitions: &[InputPartition]) -> Result<(), Error>;
     /// The group's committed offsets, stable (no transaction pending), in the order asked for.
     /// None while that can't be known yet (ask again), `Some(None)` where the group has none.
-    fn committed(&mut self, partitions: &[InputPartition]) -> Result<Option<Vec<Option<Offset>>>, Error>;
+    fn committed(
+        &mut self,
+        partitions: &[InputPartition],
+    ) -> Result<Option<Vec<Option<Offset>>>, Error>;
     /// The bounds as they are now; none while that can't be known (ask again).
     fn bounds(&mut self, partition: InputPartition) -> Result<Option<Bounds>, Error>;
     /// How many partitions each input topic has now, by kind; none while that can't be known.
@@ -228,17 +231,15 @@ pub enum Change {
     DeleteRange(Vec<u8>, Vec<u8>),
 }
 
+/// Looks at a key and its value, and says whether to go on.
+pub type Visit<'a> = dyn FnMut(&[u8], &[u8]) -> ControlFlow<()> + 'a;
+
 /// The view's storage: ordered bytes, written in atomic batches. Losing it costs a read of the topics.
 pub trait Store {
     /// Reads a key into the buffer (cleared first); false if there is none.
     fn get(&self, key: &[u8], into: &mut Vec<u8>) -> Result<bool, Error>;
     /// Visits keys from the first (included) to the second (excluded) in order, until told to break.
-    fn scan(
-        &self,
-        from: &[u8],
-        to: &[u8],
-        visit: &mut dyn FnMut(&[u8], &[u8]) -> ControlFlow<()>,
-    ) -> Result<(), Error>;
+    fn scan(&self, from: &[u8], to: &[u8], visit: &mut Visit<'_>) -> Result<(), Error>;
     /// Applies the changes in order, all or none.
     fn write(&mut self, changes: &[Change]) -> Result<(), Error>;
 }

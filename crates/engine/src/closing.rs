@@ -1,0 +1,96 @@
+//! When a month may be closed or revised: watermarks against the month's end and grace. Pure.
+
+use model::{InputPartition, KindId, Month, Timestamp};
+
+use crate::Options;
+use crate::view::{Stated, View};
+
+/// How far an input partition's event time has come; none before its first event or idle statement.
+///
+/// The latest `occurred_at` counted or, if its owner stated that it was idle, the broker's append time
+/// of that statement less `idle_timeout`; never ahead of the clock nor of the newest append time.
+#[must_use]
+pub fn watermark(
+    options: &Options,
+    view: &View,
+    stated: &Stated,
+    now: Timestamp,
+) -> Option<Timestamp> {
+    let latest = stated
+        .progress
+        .latest_occurred_at
+        .map(Timestamp::from_millis);
+    let idle = stated
+        .appended_at
+        .filter(|_| stated.progress.idle)
+        .map(|appended_at| appended_at.saturating_sub(options.idle_timeout));
+    Some(latest.max(idle)?.min(now).min(view.newest_append()?))
+}
+
+/// The earliest watermark of all input partitions; none as long as one of them has none.
+/// `partition_counts` says how many partitions the topic of each kind has.
+#[must_use]
+pub fn low_watermark(
+    options: &Options,
+    view: &View,
+    partition_counts: &[u32],
+    now: Timestamp,
+) -> Option<Timestamp> {
+    all_partitions(partition_counts)
+        .map(|partition| watermark(options, view, view.stated(partition)?, now))
+        .try_fold(Timestamp::MAX, |low, watermark| {
+            watermark.map(|watermark| low.min(watermark))
+        })
+}
+
+/// What a watermark has to pass for a month to be closed or revised: its end and the grace.
+#[must_use]
+pub fn boundary(options: &Options, month: Month) -> Timestamp {
+    options.calendar.end_of(month).saturating_add(options.grace)
+}
+
+/// Whether anything was ever counted: nothing is released before.
+#[must_use]
+pub fn is_anything_counted(view: &View) -> bool {
+    view.all_stated()
+        .any(|(_, stated)| stated.progress.latest_occurred_at.is_some())
+}
+
+/// Whether an idle statement of this partition, made now, would let a month close or be revised.
+#[must_use]
+pub fn would_idle_help(
+    options: &Options,
+    view: &View,
+    partition: InputPartition,
+    now: Timestamp,
+) -> bool {
+    if !is_anything_counted(view) {
+        return false;
+    }
+    let reached = now.saturating_sub(options.idle_timeout);
+    let watermark = view
+        .stated(partition)
+        .and_then(|stated| watermark(options, view, stated, now));
+    let next = view.next_to_close();
+    // Of the closed months the latest will do: what lets it be revised lets those before it be revised.
+    [next.prev(), next]
+        .into_iter()
+        .filter(|month| *month >= options.first_month)
+        .map(|month| boundary(options, month))
+        .any(|boundary| {
+            reached >= boundary && watermark.is_none_or(|watermark| watermark < boundary)
+        })
+}
+
+/// Every input partition that exists.
+pub fn all_partitions(partition_counts: &[u32]) -> impl Iterator<Item = InputPartition> {
+    partition_counts
+        .iter()
+        .zip(0_u8..)
+        .flat_map(|(count, kind)| {
+            (0..*count).map(move |partition| InputPartition {
+                kind: KindId(kind),
+                partition,
+            })
+        })
+}

@@ -1,0 +1,393 @@
+//! The loop: one instance of appmi, driven through its ports one turn at a time.
+//!
+//! A turn reads what was published, takes partitions that the group assigned, counts what came in,
+//! commits a checkpoint when one is due, and, as the leader, releases months. Production, the demo and
+//! a simulation call the same [`Instance::turn`].
+
+mod checkpointing;
+mod leading;
+mod owned;
+mod taking;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use model::{InputPartition, KindId, Offset, Timestamp};
+use wire::v1;
+
+use crate::aggregate::Counter;
+use crate::ports::{Bounds, Error, Input, Ports, Published};
+use crate::view::View;
+use crate::{Occurrence, Options, closing, settings};
+use checkpointing::Unresolved;
+use leading::Lead;
+use owned::Owned;
+use taking::Claim;
+
+/// Longest wait for input when nothing else is to be done.
+const WAIT_MAX: Duration = Duration::from_millis(100);
+/// Longest wait while something else is waited for as well.
+const WAIT_BUSY: Duration = Duration::from_millis(5);
+/// How often the ends of a partition are measured, one partition at a time.
+const MEASURE_INTERVAL: Duration = Duration::from_millis(500);
+/// How often silent partitions are looked for.
+const IDLE_INTERVAL: Duration = Duration::from_secs(1);
+/// How often the number of input partitions is asked for.
+const COUNTS_INTERVAL: Duration = Duration::from_secs(30);
+
+/// One instance of appmi.
+#[derive(Debug)]
+pub struct Instance {
+    options: Options,
+    own_settings: v1::Settings,
+    partials_partitions: u32,
+    month_close_partitions: u32,
+    view: View,
+    /// Ends of the owned topics when the process started; none once they have been read.
+    restoring_to: Option<Vec<(Published, Offset)>>,
+    joined: bool,
+    /// The number of the settings that were found to be equal to the own ones.
+    agreed_settings: Option<u64>,
+    assigned: BTreeSet<InputPartition>,
+    claims: BTreeMap<InputPartition, Claim>,
+    owned: BTreeMap<InputPartition, Owned>,
+    counter: Counter,
+    unresolved: Option<Unresolved>,
+    commit_not_before: Timestamp,
+    lead: Lead,
+    partition_counts: Option<Vec<u32>>,
+    counted_at: Timestamp,
+    idle_at: Timestamp,
+    measured_at: Timestamp,
+    measured_last: Option<InputPartition>,
+}
+
+impl Instance {
+    /// Opens the view and begins to read what was published since; none if asked to stop before
+    /// the broker answered.
+    ///
+    /// # Errors
+    /// If the view can't be opened or the broker refuses.
+    pub fn open(options: Options, ports: &mut Ports<'_>) -> Result<Option<Self>, Error> {
+        let (topic_ids, ends) = loop {
+            if ports.host.is_asked_to_stop() {
+                return Ok(None);
+            }
+            if let Some(ids) = ports.journal.topic_ids()?
+                && let Some(ends) = ports.journal.ends()?
+            {
+                break (ids, ends);
+            }
+        };
+        let (partials, month_close) = ports.journal.partition_counts();
+        let (view, discarded) = View::open(
+            ports.store,
+            options.kinds.clone(),
+            options.precision,
+            options.first_month,
+            topic_ids,
+        )?;
+        if let Some(why) = discarded {
+            ports.host.observe(&Occurrence::ViewDiscarded(why));
+        }
+        let positions: Vec<_> = view.positions().collect();
+        ports.journal.start(&positions)?;
+        let never = Timestamp::MIN;
+        Ok(Some(Self {
+            own_settings: settings::of(&options, partials, month_close),
+            options,
+            partials_partitions: partials,
+            month_close_partitions: month_close,
+            view,
+            restoring_to: Some(ends),
+            joined: false,
+            agreed_settings: None,
+            assigned: BTreeSet::new(),
+            claims: BTreeMap::new(),
+            owned: BTreeMap::new(),
+            counter: Counter::default(),
+            unresolved: None,
+            commit_not_before: never,
+            lead: Lead::default(),
+            partition_counts: None,
+            counted_at: never,
+            idle_at: never,
+            measured_at: never,
+            measured_last: None,
+        }))
+    }
+
+    /// Turns until asked to stop.
+    ///
+    /// # Errors
+    /// Whatever the process can't go on after. Nothing is lost: what was not committed is counted again.
+    pub fn run(&mut self, ports: &mut Ports<'_>) -> Result<(), Error> {
+        while self.turn(ports)? {}
+        Ok(())
+    }
+
+    /// What has been read of the owned topics.
+    #[must_use]
+    pub fn view(&self) -> &View {
+        &self.view
+    }
+
+    /// One turn; false once it was asked to stop and has left the group.
+    ///
+    /// # Errors
+    /// As [`Instance::run`].
+    pub fn turn(&mut self, ports: &mut Ports<'_>) -> Result<bool, Error> {
+        let now = ports.host.now();
+        if ports.host.is_asked_to_stop() {
+            self.stop(ports, now)?;
+            return Ok(false);
+        }
+        let has_read = self.read_view(ports)?;
+        self.agree_on_settings()?;
+        if self.restoring_to.is_none() {
+            if !self.joined {
+                ports.source.join()?;
+                self.joined = true;
+            }
+            if self.unresolved.is_some() {
+                self.resolve(ports, now)?;
+            } else {
+                self.refresh_counts(ports, now)?;
+                self.lead(ports, now)?;
+                self.take(ports, now)?;
+                self.receive(ports, now, has_read)?;
+                self.measure(ports, now)?;
+                self.note_idle(ports, now)?;
+                self.checkpoint_if_due(ports, now)?;
+            }
+        }
+        ports.host.observe(&Occurrence::Turned {
+            view_ready: self.restoring_to.is_none(),
+            joined: self.joined && ports.source.is_member(),
+            owned: self.owned.len(),
+            leader: self.is_leader(),
+        });
+        Ok(true)
+    }
+
+    /// Reads what was published; true if there was something.
+    fn read_view(&mut self, ports: &mut Ports<'_>) -> Result<bool, Error> {
+        let is_waiting = self.restoring_to.is_some() || self.unresolved.is_some();
+        let wait = if is_waiting { WAIT_MAX } else { Duration::ZERO };
+        let batch = ports.journal.poll(wait)?;
+        let has_read = !batch.records.is_empty() || !batch.positions.is_empty();
+        if has_read && self.view.apply(ports.store, batch)? {
+            ports.host.observe(&Occurrence::ViewDiscarded(
+                "it belongs to another filling of the partials topic",
+            ));
+            self.view.discard(ports.store)?;
+            ports.journal.start(&[])?;
+            self.restoring_to = ports.journal.ends()?;
+        }
+        if let Some(ends) = &self.restoring_to {
+            let records_left = self.view.left(ends);
+            ports.host.observe(&Occurrence::Restoring { records_left });
+            if records_left == 0 {
+                self.restoring_to = None;
+            }
+        }
+        Ok(has_read)
+    }
+
+    fn agree_on_settings(&mut self) -> Result<(), Error> {
+        let Some(recorded) = self.view.settings() else {
+            return Ok(());
+        };
+        if self.agreed_settings == Some(recorded.number) {
+            return Ok(());
+        }
+        let differences = settings::differences(recorded, &self.own_settings);
+        if !differences.is_empty() {
+            return Err(Error::Configuration(differences.to_text()));
+        }
+        self.agreed_settings = Some(recorded.number);
+        Ok(())
+    }
+
+    fn refresh_counts(&mut self, ports: &mut Ports<'_>, now: Timestamp) -> Result<(), Error> {
+        if self.partition_counts.is_none() || now >= self.counted_at.saturating_add(COUNTS_INTERVAL)
+        {
+            self.counted_at = now;
+            if let Some(counts) = ports.source.partition_counts()? {
+                self.partition_counts = Some(counts);
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes one thing from the input and deals with it.
+    fn receive(
+        &mut self,
+        ports: &mut Ports<'_>,
+        now: Timestamp,
+        has_read: bool,
+    ) -> Result<(), Error> {
+        let wait = if has_read {
+            Duration::ZERO
+        } else if self.claims.is_empty() && !self.lead.is_reading() {
+            WAIT_MAX
+        } else {
+            WAIT_BUSY
+        };
+        match ports.source.poll(wait)? {
+            Input::Nothing => {}
+            Input::Run { partition, records } => {
+                let Some(owned) = self.owned.get_mut(&partition) else {
+                    return Ok(());
+                };
+                let sealed_before = self.view.sealed_before();
+                let letters = owned.aggregate.dead_letters.len();
+                let aggregate = &mut owned.aggregate;
+                let tally =
+                    self.counter
+                        .count(&self.options, aggregate, &records, now, sealed_before);
+                owned.note_counted(&tally, now);
+                let position = owned.aggregate.position;
+                ports.host.observe(&Occurrence::Counted {
+                    partition,
+                    tally,
+                    position,
+                });
+                for letter in &owned.aggregate.dead_letters[letters..] {
+                    ports.host.observe(&Occurrence::DeadLettered(letter));
+                }
+            }
+            Input::End {
+                partition,
+                position,
+            } => {
+                if let Some(owned) = self.owned.get_mut(&partition) {
+                    owned.note_end(position, now);
+                }
+            }
+            Input::Assigned(partitions) => {
+                for partition in partitions {
+                    ports.host.observe(&Occurrence::Assigned(partition));
+                    self.assigned.insert(partition);
+                    self.claims.insert(partition, Claim::default());
+                }
+            }
+            Input::Revoked(partitions) => self.give_back(ports, &partitions, now)?,
+            Input::Lost(partitions) => self.forget(ports, &partitions, true)?,
+        }
+        Ok(())
+    }
+
+    /// Commits what partitions have counted and gives them back to the group.
+    fn give_back(
+        &mut self,
+        ports: &mut Ports<'_>,
+        partitions: &[InputPartition],
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        self.commit_not_before = Timestamp::MIN;
+        self.checkpoint(ports, partitions, now)?;
+        // Whatever became of it, the next owner goes on from the group's stable offset.
+        self.unresolved = None;
+        self.forget(ports, partitions, false)
+    }
+
+    fn forget(
+        &mut self,
+        ports: &mut Ports<'_>,
+        partitions: &[InputPartition],
+        lost: bool,
+    ) -> Result<(), Error> {
+        for partition in partitions {
+            self.assigned.remove(partition);
+            self.claims.remove(partition);
+            if self.owned.remove(partition).is_some() {
+                ports.host.observe(&Occurrence::Released {
+                    partition: *partition,
+                    lost,
+                });
+            }
+        }
+        ports.source.unassign(partitions)
+    }
+
+    /// Measures the ends of one owned partition, in turn.
+    fn measure(&mut self, ports: &mut Ports<'_>, now: Timestamp) -> Result<(), Error> {
+        if self.owned.is_empty() || now < self.measured_at.saturating_add(MEASURE_INTERVAL) {
+            return Ok(());
+        }
+        self.measured_at = now;
+        let next = self.measured_last.and_then(|last| {
+            self.owned
+                .keys()
+                .find(|partition| **partition > last)
+                .copied()
+        });
+        let Some(partition) = next.or_else(|| self.owned.keys().next().copied()) else {
+            return Ok(());
+        };
+        self.measured_last = Some(partition);
+        if let Some(Bounds { high, .. }) = ports.source.bounds(partition)? {
+            let position = self.owned[&partition].aggregate.position;
+            ports.host.observe(&Occurrence::Measured {
+                partition,
+                position,
+                high,
+            });
+        }
+        let stated = self.view.stated(partition);
+        let watermark =
+            stated.and_then(|stated| closing::watermark(&self.options, &self.view, stated, now));
+        ports.host.observe(&Occurrence::Watermark {
+            partition,
+            watermark,
+        });
+        Ok(())
+    }
+
+    /// States partitions to be idle where that would let a month close.
+    fn note_idle(&mut self, ports: &mut Ports<'_>, now: Timestamp) -> Result<(), Error> {
+        if now < self.idle_at.saturating_add(IDLE_INTERVAL) {
+            return Ok(());
+        }
+        self.idle_at = now;
+        for (partition, owned) in &mut self.owned {
+            let stated = self.view.stated(*partition);
+            let is_on_its_way =
+                stated.is_some_and(|stated| stated.progress.idle && stated.appended_at.is_none());
+            if owned.idle_is_due
+                || is_on_its_way
+                || !owned.is_silent(now, self.options.idle_timeout)
+                || !closing::would_idle_help(&self.options, &self.view, *partition, now)
+            {
+                continue;
+            }
+            if let Some(bounds) = ports.source.bounds(*partition)?
+                && bounds.high == owned.aggregate.position
+            {
+                owned.idle_is_due = true;
+                owned.is_idle = true;
+            }
+        }
+        Ok(())
+    }
+
+    /// Commits what was counted and leaves the group.
+    fn stop(&mut self, ports: &mut Ports<'_>, now: Timestamp) -> Result<(), Error> {
+        if self.unresolved.is_none() {
+            self.commit_not_before = Timestamp::MIN;
+            let owned: Vec<InputPartition> = self.owned.keys().copied().collect();
+            self.checkpoint(ports, &owned, now)?;
+        }
+        ports.source.leave();
+        Ok(())
+    }
+
+    /// The leader owns partition 0 of the first kind's topic.
+    fn is_leader(&self) -> bool {
+        self.assigned.contains(&InputPartition {
+            kind: KindId(0),
+            partition: 0,
+        })
+    }
+}

@@ -1,0 +1,87 @@
+//! An input partition that is counted here.
+
+use std::time::Duration;
+
+use model::{Month, Offset, Timestamp};
+
+use crate::Tally;
+use crate::aggregate::Aggregate;
+
+/// An input partition that is counted here: its aggregate, and what its next checkpoint needs to know.
+#[derive(Debug)]
+pub(super) struct Owned {
+    pub(super) aggregate: Aggregate,
+    /// Number of the last checkpoint.
+    pub(super) number: u64,
+    /// The position behind the last checkpoint.
+    pub(super) committed: Offset,
+    pub(super) topic_id: [u8; 16],
+    /// No event has been counted since it was found silent at its high watermark.
+    pub(super) is_idle: bool,
+    /// An idle statement is to be published.
+    pub(super) idle_is_due: bool,
+    /// Since when there has been something to commit.
+    pub(super) changed_since: Option<Timestamp>,
+    is_at_end: bool,
+    counted_at: Timestamp,
+}
+
+impl Owned {
+    pub(super) fn new(
+        aggregate: Aggregate,
+        number: u64,
+        topic_id: [u8; 16],
+        now: Timestamp,
+    ) -> Self {
+        Self {
+            committed: aggregate.position,
+            aggregate,
+            number,
+            topic_id,
+            is_idle: false,
+            idle_is_due: false,
+            changed_since: None,
+            is_at_end: false,
+            counted_at: now,
+        }
+    }
+
+    pub(super) fn note_counted(&mut self, tally: &Tally, now: Timestamp) {
+        self.is_at_end = false;
+        if tally.counted > 0 {
+            self.counted_at = now;
+            self.is_idle = false;
+            self.idle_is_due = false;
+        }
+        self.changed_since.get_or_insert(now);
+    }
+
+    pub(super) fn note_end(&mut self, position: Offset, now: Timestamp) {
+        self.is_at_end = true;
+        if position > self.aggregate.position {
+            self.aggregate.position = position;
+            self.changed_since.get_or_insert(now);
+        }
+    }
+
+    /// Whether it has been read to its end and nothing was counted for so long.
+    pub(super) fn is_silent(&self, now: Timestamp, idle_timeout: Duration) -> bool {
+        self.is_at_end && now >= self.counted_at.saturating_add(idle_timeout)
+    }
+
+    /// What the next checkpoint states: idle for as long as nothing new is known to have come.
+    pub(super) fn states_idle(&self) -> bool {
+        self.is_idle && self.is_at_end
+    }
+
+    pub(super) fn note_committed(&mut self, number: u64, to: Offset, floor: Month) {
+        self.number = number;
+        self.committed = to;
+        self.idle_is_due = false;
+        self.changed_since = None;
+        self.aggregate.floor = floor;
+        self.aggregate.delta.clear();
+        self.aggregate.window.mark_stored();
+        self.aggregate.dead_letters.clear();
+    }
+}

@@ -1,0 +1,464 @@
+//! The view: what has been read of the partials and month-close topics.
+//!
+//! It is never ahead of Kafka: records and the positions behind them are one atomic write, and an
+//! own checkpoint is applied only once its transaction is committed. Cells, unions, windows and
+//! releases stay in the [`Store`]; what every turn of the loop asks for (progress, positions,
+//! settings, closed months) is held in memory as well.
+
+mod apply;
+mod holding;
+pub mod keys;
+
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+
+use model::{InputPartition, Kinds, Month, Offset, Timestamp};
+use prost::Message as _;
+use sketch::Precision;
+use wire::v1;
+
+use crate::ports::{Change, Error, Published, Store};
+use holding::Holding;
+
+/// What an input partition's owner last published of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Stated {
+    /// The progress.
+    pub progress: v1::Progress,
+    /// Its floor.
+    pub floor: Month,
+    /// The broker's append time of it; none until it has been read back.
+    pub appended_at: Option<Timestamp>,
+}
+
+impl Stated {
+    /// Where reading goes on.
+    #[must_use]
+    pub fn position(&self) -> Offset {
+        Offset(self.progress.position)
+    }
+}
+
+/// The last release of a month.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Closed {
+    /// Its revision.
+    pub revision: u32,
+    /// When it was released.
+    pub released_at: Timestamp,
+}
+
+/// What has been read of the partials and month-close topics.
+#[derive(Debug)]
+pub struct View {
+    kinds: Kinds,
+    precision: Precision,
+    first_month: Month,
+    stated: BTreeMap<InputPartition, Stated>,
+    read: BTreeMap<Published, Offset>,
+    settings: Option<v1::Settings>,
+    newest_append: Option<Timestamp>,
+    closed: BTreeMap<Month, Closed>,
+    /// Counts up with every change of a month's cells, since the process started.
+    changes: BTreeMap<Month, u64>,
+    holding: Holding,
+}
+
+/// Why a state directory was thrown away when it was opened.
+pub type Discarded = Option<&'static str>;
+
+impl View {
+    /// Opens the view in a store; what belongs to other topics is thrown away.
+    ///
+    /// # Errors
+    /// If the store can't be read, holds a newer format, or contradicts itself.
+    pub fn open(
+        store: &mut dyn Store,
+        kinds: Kinds,
+        precision: Precision,
+        first_month: Month,
+        topic_ids: [[u8; 16]; 2],
+    ) -> Result<(Self, Discarded), Error> {
+        let mut discarded = None;
+        let mut value = Vec::new();
+        if store.get(keys::FORMAT_KEY, &mut value)? {
+            if value != keys::FORMAT.to_be_bytes() {
+                return Err(Error::Configuration(format!(
+                    "the state directory has format {value:02x?}, this version reads {}: use the version \
+                     that wrote it, or delete the directory (it is restored from the partials topic)",
+                    keys::FORMAT
+                )));
+            }
+            store.get(keys::TOPICS_KEY, &mut value)?;
+            if value != topic_ids.concat() {
+                discarded = Some("it belongs to other topics of the same names");
+            }
+        }
+        let mut view = Self {
+            kinds,
+            precision,
+            first_month,
+            stated: BTreeMap::new(),
+            read: BTreeMap::new(),
+            settings: None,
+            newest_append: None,
+            closed: BTreeMap::new(),
+            changes: BTreeMap::new(),
+            holding: Holding::default(),
+        };
+        if discarded.is_some() {
+            view.discard(store)?;
+        }
+        store.write(&[
+            Change::Put(
+                keys::FORMAT_KEY.to_vec(),
+                keys::FORMAT.to_be_bytes().to_vec(),
+            ),
+            Change::Put(keys::TOPICS_KEY.to_vec(), topic_ids.concat()),
+        ])?;
+        view.load(store)?;
+        Ok((view, discarded))
+    }
+
+    /// Throws everything away; reading begins anew.
+    ///
+    /// # Errors
+    /// If the store can't be written.
+    pub fn discard(&mut self, store: &mut dyn Store) -> Result<(), Error> {
+        let mut value = Vec::new();
+        let mut changes = vec![Change::DeleteRange(Vec::new(), keys::END.to_vec())];
+        for key in [keys::FORMAT_KEY, keys::TOPICS_KEY] {
+            if store.get(key, &mut value)? {
+                changes.push(Change::Put(key.to_vec(), value.clone()));
+            }
+        }
+        store.write(&changes)?;
+        self.stated.clear();
+        self.read.clear();
+        self.settings = None;
+        self.newest_append = None;
+        self.closed.clear();
+        self.changes.clear();
+        self.holding = Holding::default();
+        Ok(())
+    }
+
+    /// Where reading goes on, by partition; partitions that are not named have not been read.
+    pub fn positions(&self) -> impl Iterator<Item = (Published, Offset)> {
+        self.read.iter().map(|(at, offset)| (*at, *offset))
+    }
+
+    /// Whether everything before these offsets has been read.
+    #[must_use]
+    pub fn has_read(&self, ends: &[(Published, Offset)]) -> bool {
+        self.left(ends) == 0
+    }
+
+    /// Offsets still to be read before these.
+    #[must_use]
+    pub fn left(&self, ends: &[(Published, Offset)]) -> u64 {
+        ends.iter()
+            .map(|(at, end)| {
+                let read = self.read.get(at).map_or(0, |offset| offset.0);
+                u64::try_from(end.0 - read).unwrap_or(0)
+            })
+            .sum()
+    }
+
+    /// What was last published of an input partition.
+    #[must_use]
+    pub fn stated(&self, partition: InputPartition) -> Option<&Stated> {
+        self.stated.get(&partition)
+    }
+
+    /// Everything that was published of input partitions.
+    pub fn all_stated(&self) -> impl Iterator<Item = (InputPartition, &Stated)> {
+        self.stated
+            .iter()
+            .map(|(partition, stated)| (*partition, stated))
+    }
+
+    /// The settings in force; none before the first leader recorded them.
+    #[must_use]
+    pub fn settings(&self) -> Option<&v1::Settings> {
+        self.settings.as_ref()
+    }
+
+    /// The newest append time seen in the partials topic.
+    #[must_use]
+    pub fn newest_append(&self) -> Option<Timestamp> {
+        self.newest_append
+    }
+
+    /// The last release of a month, if it is closed.
+    #[must_use]
+    pub fn closed(&self, month: Month) -> Option<Closed> {
+        self.closed.get(&month).copied()
+    }
+
+    /// All closed months with their last release.
+    pub fn all_closed(&self) -> impl Iterator<Item = (Month, Closed)> {
+        self.closed.iter().map(|(month, closed)| (*month, *closed))
+    }
+
+    /// The latest closed month.
+    #[must_use]
+    pub fn latest_closed(&self) -> Option<Month> {
+        self.closed.last_key_value().map(|(month, _)| *month)
+    }
+
+    /// The month that is to be closed next.
+    #[must_use]
+    pub fn next_to_close(&self) -> Month {
+        self.latest_closed().map_or(self.first_month, Month::next)
+    }
+
+    /// The highest floor of any input partition: unions of months before it are no longer kept.
+    #[must_use]
+    pub fn highest_floor(&self) -> Month {
+        self.stated
+            .values()
+            .map(|stated| stated.floor)
+            .max()
+            .unwrap_or(self.first_month)
+    }
+
+    /// Months before this are sealed: a floor is inside their 12-month window.
+    #[must_use]
+    pub fn sealed_before(&self) -> Month {
+        let floor = self.highest_floor();
+        if floor > self.first_month {
+            floor.plus(11)
+        } else {
+            self.first_month
+        }
+    }
+
+    /// Counts up when a cell of one of these months changes, since the process started.
+    #[must_use]
+    pub fn changes(&self, from: Month, to: Month) -> u64 {
+        self.changes
+            .range(from..=to)
+            .map(|(_, changes)| changes)
+            .sum()
+    }
+
+    /// The name of a partition's kind.
+    #[must_use]
+    pub fn kind_name(&self, partition: InputPartition) -> &str {
+        &self.kinds.get(partition.kind).name
+    }
+
+    /// Events counted in a cell.
+    ///
+    /// # Errors
+    /// If the store can't be read.
+    pub fn count(
+        &self,
+        store: &dyn Store,
+        partition: InputPartition,
+        month: Month,
+        lineage: &str,
+    ) -> Result<u64, Error> {
+        let key = keys::count(
+            self.kind_name(partition),
+            partition.partition,
+            month,
+            lineage,
+        );
+        let mut value = Vec::new();
+        if store.get(&key, &mut value)? {
+            number(&value)
+        } else {
+            Ok(0)
+        }
+    }
+
+    /// Reads the registers of a page of a cell into the buffer; zeros if there are none.
+    ///
+    /// # Errors
+    /// If the store can't be read.
+    pub fn page(
+        &self,
+        store: &dyn Store,
+        partition: InputPartition,
+        cell: (Month, &str),
+        page: usize,
+        scratch: &mut Vec<u8>,
+        registers: &mut [u8],
+    ) -> Result<(), Error> {
+        let kind = self.kind_name(partition);
+        let key = keys::page(kind, partition.partition, cell.0, cell.1, page);
+        load_page(store, &key, scratch, registers)
+    }
+
+    /// A partition's window of identities: the previous generation and the current one, in order.
+    ///
+    /// # Errors
+    /// If the store can't be read or a slice is not of the generation that progress names.
+    pub fn window(
+        &self,
+        store: &dyn Store,
+        partition: InputPartition,
+    ) -> Result<(Vec<u64>, Vec<u64>), Error> {
+        let Some(window) = self
+            .stated(partition)
+            .and_then(|stated| stated.progress.window)
+        else {
+            return Ok((Vec::new(), Vec::new()));
+        };
+        let previous = window.generation.wrapping_sub(1);
+        Ok((
+            self.generation(store, partition, previous, window.previous)?,
+            self.generation(store, partition, window.generation, window.current)?,
+        ))
+    }
+
+    fn generation(
+        &self,
+        store: &dyn Store,
+        partition: InputPartition,
+        generation: u64,
+        identities: u32,
+    ) -> Result<Vec<u64>, Error> {
+        let len = identities as usize;
+        let mut list = Vec::with_capacity(len);
+        let mut value = Vec::new();
+        let kind = self.kind_name(partition);
+        for slice in 0..len.div_ceil(crate::window::SLICE_IDENTITIES) {
+            let key = keys::window(kind, partition.partition, generation % 2, slice);
+            let found = store.get(&key, &mut value)?;
+            let stored = v1::WindowSlice::decode(value.as_slice()).ok();
+            match stored.filter(|stored| found && stored.generation == generation) {
+                Some(stored) => list.extend(stored.identities),
+                None => {
+                    return Err(Error::Contradiction(format!(
+                        "slice {slice} of the window of {kind}/{} is missing or stale: delete the \
+                         state directory, it is restored from the partials topic",
+                        partition.partition
+                    )));
+                }
+            }
+        }
+        list.truncate(len);
+        Ok(list)
+    }
+
+    fn load(&mut self, store: &dyn Store) -> Result<(), Error> {
+        let mut value = Vec::new();
+        if store.get(keys::SETTINGS_KEY, &mut value)? {
+            self.settings = Some(decode(&value)?);
+        }
+        if store.get(keys::APPEND_KEY, &mut value)? {
+            self.newest_append = Some(Timestamp::from_millis(signed(&value)?));
+        }
+        for (key, value) in collect(store, b"read/", b"read0")? {
+            let at = keys::read_of(&key).ok_or_else(damaged)?;
+            self.read.insert(at, Offset(signed(&value)?));
+        }
+        for (key, value) in collect(store, b"progress/", b"progress0")? {
+            let (kind, partition) = keys::progress_of(&key).ok_or_else(damaged)?;
+            let kind = self.kind(kind)?;
+            let (appended_at, progress) = value.split_at_checked(8).ok_or_else(damaged)?;
+            let appended_at = Some(signed(appended_at)?).filter(|at| *at != i64::MIN);
+            let stated = stated(decode(progress)?, appended_at.map(Timestamp::from_millis))?;
+            self.stated
+                .insert(InputPartition { kind, partition }, stated);
+        }
+        let (from, to) = keys::releases();
+        let mut releases = Vec::new();
+        store.scan(&from, &to, &mut |_, value| {
+            releases.push(v1::MonthClose::decode(value));
+            ControlFlow::Continue(())
+        })?;
+        for release in releases {
+            self.note_closed(&release.map_err(|_| damaged())?)?;
+        }
+        Ok(())
+    }
+
+    fn kind(&self, name: &str) -> Result<model::KindId, Error> {
+        self.kinds.by_name(name).ok_or_else(|| {
+            Error::Configuration(format!(
+                "the partials topic holds the kind `{name}`, which is not configured: add it to [[kinds]] again"
+            ))
+        })
+    }
+
+    fn note_closed(&mut self, release: &v1::MonthClose) -> Result<(), Error> {
+        let month: Month = release.month.parse().map_err(|_| damaged())?;
+        let released_at = release.released_at.unwrap_or_default();
+        let millis = released_at.seconds * 1000 + i64::from(released_at.nanos / 1_000_000);
+        let closed = Closed {
+            revision: release.revision,
+            released_at: Timestamp::from_millis(millis),
+        };
+        let last = self.closed.entry(month).or_insert(closed);
+        if closed.revision >= last.revision {
+            *last = closed;
+        }
+        Ok(())
+    }
+}
+
+/// Reads a page's registers from the store; zeros if it is not there.
+pub(crate) fn load_page(
+    store: &dyn Store,
+    key: &[u8],
+    scratch: &mut Vec<u8>,
+    registers: &mut [u8],
+) -> Result<(), Error> {
+    if store.get(key, scratch)? {
+        sketch::decode_page(scratch, registers).map_err(|_| damaged())
+    } else {
+        registers.fill(0);
+        Ok(())
+    }
+}
+
+fn stated(progress: v1::Progress, appended_at: Option<Timestamp>) -> Result<Stated, Error> {
+    let floor = progress.floor.parse().map_err(|_| damaged())?;
+    Ok(Stated {
+        progress,
+        floor,
+        appended_at,
+    })
+}
+
+/// A key and its value.
+pub(crate) type Pair = (Vec<u8>, Vec<u8>);
+
+pub(crate) fn collect(store: &dyn Store, from: &[u8], to: &[u8]) -> Result<Vec<Pair>, Error> {
+    let mut found = Vec::new();
+    store.scan(from, to, &mut |key, value| {
+        found.push((key.to_vec(), value.to_vec()));
+        ControlFlow::Continue(())
+    })?;
+    Ok(found)
+}
+
+fn decode<M: prost::Message + Default>(bytes: &[u8]) -> Result<M, Error> {
+    M::decode(bytes).map_err(|_| damaged())
+}
+
+pub(crate) fn number(bytes: &[u8]) -> Result<u64, Error> {
+    bytes
+        .try_into()
+        .map(u64::from_be_bytes)
+        .map_err(|_| damaged())
+}
+
+fn signed(bytes: &[u8]) -> Result<i64, Error> {
+    bytes
+        .try_into()
+        .map(i64::from_be_bytes)
+        .map_err(|_| damaged())
+}
+
+pub(crate) fn damaged() -> Error {
+    Error::Contradiction(
+        "the state directory holds bytes that no version wrote: delete it, it is restored from the \
+         partials topic"
+            .into(),
+    )
+}

@@ -1,0 +1,121 @@
+//! The consumer group: its members, who has which partition, and its committed offsets.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use model::{InputPartition, Offset};
+
+/// What a member is to be told, in order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Notice {
+    Assigned(Vec<InputPartition>),
+    Revoked(Vec<InputPartition>),
+}
+
+#[derive(Debug, Default)]
+struct Member {
+    has: BTreeSet<InputPartition>,
+    /// Asked back and not given back yet.
+    owes: BTreeSet<InputPartition>,
+    notices: Vec<Notice>,
+}
+
+/// A group with cooperative assignment: a partition is assigned only once nobody has it.
+#[derive(Debug, Default)]
+pub(crate) struct Group {
+    next_member: u64,
+    members: BTreeMap<u64, Member>,
+    pub(crate) committed: BTreeMap<InputPartition, Offset>,
+}
+
+impl Group {
+    pub(crate) fn join(&mut self, all: &[InputPartition]) -> u64 {
+        self.next_member += 1;
+        self.members.insert(self.next_member, Member::default());
+        self.balance(all);
+        self.next_member
+    }
+
+    /// A member leaves or has died: what it had goes to others.
+    pub(crate) fn leave(&mut self, member: u64, all: &[InputPartition]) {
+        self.members.remove(&member);
+        self.balance(all);
+    }
+
+    pub(crate) fn has(&self, member: u64, partition: InputPartition) -> bool {
+        self.members
+            .get(&member)
+            .is_some_and(|member| member.has.contains(&partition))
+    }
+
+    pub(crate) fn is_member(&self, member: u64) -> bool {
+        self.members.contains_key(&member)
+    }
+
+    pub(crate) fn notice(&mut self, member: u64) -> Option<Notice> {
+        let notices = &mut self.members.get_mut(&member)?.notices;
+        if notices.is_empty() {
+            None
+        } else {
+            Some(notices.remove(0))
+        }
+    }
+
+    pub(crate) fn give_back(
+        &mut self,
+        member: u64,
+        partitions: &[InputPartition],
+        all: &[InputPartition],
+    ) {
+        if let Some(member) = self.members.get_mut(&member) {
+            for partition in partitions {
+                if member.owes.remove(partition) {
+                    member.has.remove(partition);
+                }
+            }
+        }
+        self.balance(all);
+    }
+
+    /// Partition `i` of all goes to member `i mod members`; what another member still has is asked back first.
+    pub(crate) fn balance(&mut self, all: &[InputPartition]) {
+        let ids: Vec<u64> = self.members.keys().copied().collect();
+        if ids.is_empty() {
+            return;
+        }
+        let target: BTreeMap<InputPartition, u64> = all
+            .iter()
+            .enumerate()
+            .map(|(index, partition)| (*partition, ids[index % ids.len()]))
+            .collect();
+        for (id, member) in &mut self.members {
+            let asked: Vec<InputPartition> = member
+                .has
+                .iter()
+                .filter(|partition| {
+                    target.get(partition) != Some(id) && !member.owes.contains(partition)
+                })
+                .copied()
+                .collect();
+            if !asked.is_empty() {
+                member.owes.extend(&asked);
+                member.notices.push(Notice::Revoked(asked));
+            }
+        }
+        let held: BTreeSet<InputPartition> = self
+            .members
+            .values()
+            .flat_map(|member| member.has.iter().copied())
+            .collect();
+        for (id, member) in &mut self.members {
+            let given: Vec<InputPartition> = target
+                .iter()
+                .filter(|(partition, owner)| *owner == id && !held.contains(partition))
+                .map(|(partition, _)| *partition)
+                .collect();
+            if !given.is_empty() {
+                member.has.extend(&given);
+                member.notices.push(Notice::Assigned(given));
+            }
+        }
+    }
+}

@@ -1,0 +1,434 @@
+//! The engine's ports on a cluster in memory.
+
+use std::cell::Cell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::time::Duration;
+
+use engine::ports::{
+    Bounds, Checkpoints, CommitError, Error, Input, Journal, LeaderRecord, Published,
+    PublishedBatch, PublishedRecord, RUN_RECORDS_MAX, Record, Releases, Source, Transaction,
+};
+use model::{InputPartition, Offset};
+
+use crate::group::Notice;
+use crate::log::{Cluster, Entry, Epoch, Outcome, State};
+
+/// Most bytes of one batch of the journal.
+const BATCH_BYTES_MAX: usize = 4 << 20;
+
+fn all(state: &State) -> Vec<InputPartition> {
+    engine::closing::all_partitions(&state.input_counts).collect()
+}
+
+fn topic_id(number: u8) -> [u8; 16] {
+    [number; 16]
+}
+
+fn offset(value: i64) -> Offset {
+    Offset(value)
+}
+
+/// The group member that a source and its checkpoints are.
+type Membership = Rc<Cell<Option<u64>>>;
+
+/// A group member that reads the input topics.
+#[derive(Debug)]
+pub struct MemSource {
+    cluster: Cluster,
+    member: Membership,
+    positions: BTreeMap<InputPartition, Position>,
+    last: Option<InputPartition>,
+    /// Records of the last run; the run that is handed out borrows from here.
+    run: Vec<crate::log::Stored>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Position {
+    offset: i64,
+    end_told: bool,
+}
+
+impl MemSource {
+    /// A source that has not joined yet.
+    #[must_use]
+    pub fn new(cluster: &Cluster) -> Self {
+        Self {
+            cluster: cluster.clone(),
+            member: Membership::default(),
+            positions: BTreeMap::new(),
+            last: None,
+            run: Vec::new(),
+        }
+    }
+
+    /// The assigned partitions, beginning behind the one that was read last.
+    fn in_turn(&self) -> Vec<InputPartition> {
+        let (before, after): (Vec<_>, Vec<_>) = self
+            .positions
+            .keys()
+            .copied()
+            .partition(|partition| self.last.is_some_and(|last| *partition <= last));
+        after.into_iter().chain(before).collect()
+    }
+
+    /// Copies the next records of a partition into `run`; its end, if it is news; or nothing.
+    fn read(&mut self, partition: InputPartition) -> Option<Input<'static>> {
+        let state = self.cluster.0.borrow();
+        let position = self.positions.get_mut(&partition).expect("it is assigned");
+        let log = &state.inputs[&partition];
+        let stable = state.stable(log);
+        let visible = log
+            .from(position.offset)
+            .iter()
+            .take_while(|stored| stored.offset < stable)
+            .filter(|stored| state.is_visible(stored));
+        self.run.clear();
+        self.run.extend(visible.take(RUN_RECORDS_MAX).cloned());
+        if let Some(last) = self.run.last() {
+            position.offset = last.offset + 1;
+            position.end_told = false;
+            return None;
+        }
+        if position.end_told && position.offset == stable {
+            return None;
+        }
+        *position = Position {
+            offset: stable,
+            end_told: true,
+        };
+        Some(Input::End {
+            partition,
+            position: offset(stable),
+        })
+    }
+}
+
+impl Source for MemSource {
+    fn join(&mut self) -> Result<(), Error> {
+        let mut state = self.cluster.0.borrow_mut();
+        let all = all(&state);
+        self.member.set(Some(state.group.join(&all)));
+        Ok(())
+    }
+
+    fn poll(&mut self, _wait: Duration) -> Result<Input<'_>, Error> {
+        let Some(member) = self.member.get() else {
+            return Ok(Input::Nothing);
+        };
+        if let Some(notice) = self.cluster.0.borrow_mut().group.notice(member) {
+            return Ok(match notice {
+                Notice::Assigned(partitions) => Input::Assigned(partitions),
+                Notice::Revoked(partitions) => Input::Revoked(partitions),
+            });
+        }
+        for partition in self.in_turn() {
+            if let Some(end) = self.read(partition) {
+                return Ok(end);
+            }
+            if !self.run.is_empty() {
+                self.last = Some(partition);
+                let records = self.run.iter().filter_map(as_record).collect();
+                return Ok(Input::Run { partition, records });
+            }
+        }
+        Ok(Input::Nothing)
+    }
+
+    fn assign(&mut self, from: &[(InputPartition, Offset)]) -> Result<(), Error> {
+        for (partition, offset) in from {
+            self.positions.insert(
+                *partition,
+                Position {
+                    offset: offset.0,
+                    end_told: false,
+                },
+            );
+        }
+        Ok(())
+    }
+
+    fn unassign(&mut self, partitions: &[InputPartition]) -> Result<(), Error> {
+        for partition in partitions {
+            self.positions.remove(partition);
+        }
+        if let Some(member) = self.member.get() {
+            let mut state = self.cluster.0.borrow_mut();
+            let all = all(&state);
+            state.group.give_back(member, partitions, &all);
+        }
+        Ok(())
+    }
+
+    fn committed(
+        &mut self,
+        partitions: &[InputPartition],
+    ) -> Result<Option<Vec<Option<Offset>>>, Error> {
+        Ok(Some(
+            partitions
+                .iter()
+                .map(|partition| self.cluster.committed(*partition))
+                .collect(),
+        ))
+    }
+
+    fn bounds(&mut self, partition: InputPartition) -> Result<Option<Bounds>, Error> {
+        let state = self.cluster.0.borrow();
+        let log = &state.inputs[&partition];
+        let topic_id = topic_id(partition.kind.0);
+        Ok(Some(Bounds {
+            low: offset(log.low),
+            high: offset(log.high),
+            topic_id,
+        }))
+    }
+
+    fn partition_counts(&mut self) -> Result<Option<Vec<u32>>, Error> {
+        Ok(Some(self.cluster.0.borrow().input_counts.clone()))
+    }
+
+    fn is_member(&mut self) -> bool {
+        self.member
+            .get()
+            .is_some_and(|member| self.cluster.0.borrow().group.is_member(member))
+    }
+
+    fn leave(&mut self) {
+        if let Some(member) = self.member.take() {
+            let mut state = self.cluster.0.borrow_mut();
+            let all = all(&state);
+            state.group.leave(member, &all);
+        }
+        self.positions.clear();
+    }
+}
+
+impl Drop for MemSource {
+    fn drop(&mut self) {
+        self.leave();
+    }
+}
+
+fn as_record(stored: &crate::log::Stored) -> Option<Record<'_>> {
+    let Entry::Input(record) = &stored.entry else {
+        return None;
+    };
+    Some(Record {
+        offset: offset(stored.offset),
+        timestamp: Some(record.timestamp),
+        content_type: record.content_type.map(str::as_bytes),
+        payload: &record.payload,
+    })
+}
+
+/// Checkpoint transactions.
+#[derive(Debug)]
+pub struct MemCheckpoints {
+    cluster: Cluster,
+    member: Membership,
+    id: String,
+    epoch: Epoch,
+}
+
+impl MemCheckpoints {
+    /// Takes a transactional id, which fences whoever had it. Commits in the name of the source's membership.
+    #[must_use]
+    pub fn new(source: &MemSource, transactional_id: &str) -> Self {
+        let cluster = source.cluster.clone();
+        let epoch = take(&cluster, transactional_id);
+        Self {
+            cluster,
+            member: Rc::clone(&source.member),
+            id: transactional_id.to_owned(),
+            epoch,
+        }
+    }
+}
+
+impl Checkpoints for MemCheckpoints {
+    fn commit(&mut self, transaction: &Transaction) -> Result<(), CommitError> {
+        let mut state = self.cluster.0.borrow_mut();
+        let is_member = self.member.get().is_some_and(|member| {
+            transaction
+                .offsets
+                .iter()
+                .all(|(partition, _)| state.group.has(member, *partition))
+        });
+        if !is_member {
+            return Err(CommitError::NotMember(
+                "a partition belongs to another member".into(),
+            ));
+        }
+        let id = state.begin(&self.id, self.epoch).ok_or_else(fenced)?;
+        for partial in &transaction.partials {
+            state.write_partial(id, partial);
+        }
+        state.end(id, Outcome::Committed);
+        for letter in &transaction.dead_letters {
+            let at = offset(i64::try_from(state.dead_letters.len()).unwrap_or(i64::MAX));
+            state.dead_letters.push((at, letter.clone()));
+        }
+        for (partition, to) in &transaction.offsets {
+            state.group.committed.insert(*partition, *to);
+        }
+        Ok(())
+    }
+}
+
+fn take(cluster: &Cluster, transactional_id: &str) -> Epoch {
+    let mut state = cluster.0.borrow_mut();
+    let epoch = Epoch(
+        state
+            .epochs
+            .get(transactional_id)
+            .map_or(0, |epoch| epoch.0 + 1),
+    );
+    state.epochs.insert(transactional_id.to_owned(), epoch);
+    epoch
+}
+
+fn fenced() -> CommitError {
+    CommitError::Fatal(Error::World("fenced by a newer instance".into()))
+}
+
+/// The leader's transactions.
+#[derive(Debug)]
+pub struct MemReleases {
+    cluster: Cluster,
+    epoch: Option<Epoch>,
+}
+
+/// The transactional id of the leader.
+const RELEASE_ID: &str = "appmi-release";
+
+impl MemReleases {
+    /// A leader's producer that has not taken the id yet.
+    #[must_use]
+    pub fn new(cluster: &Cluster) -> Self {
+        Self {
+            cluster: cluster.clone(),
+            epoch: None,
+        }
+    }
+}
+
+impl Releases for MemReleases {
+    fn take(&mut self) -> Result<(), CommitError> {
+        self.epoch = Some(take(&self.cluster, RELEASE_ID));
+        Ok(())
+    }
+
+    fn publish(&mut self, records: &[LeaderRecord]) -> Result<(), CommitError> {
+        let epoch = self
+            .epoch
+            .take()
+            .ok_or_else(|| CommitError::Unknown("the id was not taken".into()))?;
+        let mut state = self.cluster.0.borrow_mut();
+        let id = state
+            .begin(RELEASE_ID, epoch)
+            .ok_or_else(|| CommitError::Unknown("fenced by a newer leader".into()))?;
+        for record in records {
+            state.write(id, record);
+        }
+        state.end(id, Outcome::Committed);
+        self.epoch = Some(epoch);
+        Ok(())
+    }
+}
+
+/// Reader of the owned topics.
+#[derive(Debug)]
+pub struct MemJournal {
+    cluster: Cluster,
+    positions: BTreeMap<Published, i64>,
+}
+
+impl MemJournal {
+    /// A reader that has not begun.
+    #[must_use]
+    pub fn new(cluster: &Cluster) -> Self {
+        Self {
+            cluster: cluster.clone(),
+            positions: BTreeMap::new(),
+        }
+    }
+
+    fn all(&self) -> Vec<Published> {
+        let (partials, month_close) = self.partition_counts();
+        let partials = (0..partials).map(Published::Partials);
+        partials
+            .chain((0..month_close).map(Published::MonthClose))
+            .collect()
+    }
+}
+
+impl Journal for MemJournal {
+    fn partition_counts(&self) -> (u32, u32) {
+        let state = self.cluster.0.borrow();
+        let count = |partitions: usize| u32::try_from(partitions).expect("made from a u32");
+        (count(state.partials.len()), count(state.month_close.len()))
+    }
+
+    fn start(&mut self, from: &[(Published, Offset)]) -> Result<(), Error> {
+        self.positions = self.all().into_iter().map(|at| (at, 0)).collect();
+        self.positions
+            .extend(from.iter().map(|(at, offset)| (*at, offset.0)));
+        Ok(())
+    }
+
+    fn poll(&mut self, _wait: Duration) -> Result<PublishedBatch, Error> {
+        let state = self.cluster.0.borrow();
+        let mut batch = PublishedBatch::default();
+        let mut bytes = 0;
+        for (at, position) in &mut self.positions {
+            let log = state.published(*at);
+            let stable = state.stable(log);
+            let before = *position;
+            let mut next = stable;
+            for stored in log
+                .from(*position)
+                .iter()
+                .take_while(|stored| stored.offset < stable)
+            {
+                if bytes >= BATCH_BYTES_MAX {
+                    next = stored.offset;
+                    break;
+                }
+                let Entry::Owned {
+                    timestamp,
+                    key,
+                    value,
+                    ..
+                } = &stored.entry
+                else {
+                    continue;
+                };
+                if state.is_visible(stored) {
+                    bytes += key.len() + value.as_ref().map_or(0, Vec::len);
+                    batch.records.push(PublishedRecord {
+                        at: *at,
+                        offset: offset(stored.offset),
+                        timestamp: *timestamp,
+                        key: key.clone(),
+                        value: value.clone(),
+                    });
+                }
+            }
+            *position = next.max(before);
+            if *position > before {
+                batch.positions.push((*at, offset(*position)));
+            }
+        }
+        Ok(batch)
+    }
+
+    fn topic_ids(&mut self) -> Result<Option<[[u8; 16]; 2]>, Error> {
+        Ok(Some([topic_id(0xF0), topic_id(0xF1)]))
+    }
+
+    fn ends(&mut self) -> Result<Option<Vec<(Published, Offset)>>, Error> {
+        let state = self.cluster.0.borrow();
+        let end = |at: Published| (at, offset(state.published(at).high));
+        Ok(Some(self.all().into_iter().map(end).collect()))
+    }
+}
