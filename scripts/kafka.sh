@@ -18,7 +18,10 @@ mkdir -p "$(dirname "$home")"
 fresh=$(mktemp -d "$home.XXXXXX")
 trap 'rm -rf "$fresh"' EXIT
 
-mvn --batch-mode --quiet --file tests/kafka/pom.xml \
+# What the tools print matters only if they fail.
+quietly() { "$@" > "$fresh/log" 2>&1 || { cat "$fresh/log" >&2; exit 1; }; }
+
+quietly mvn --batch-mode --no-transfer-progress --file tests/kafka/pom.xml \
   dependency:copy-dependencies -DoutputDirectory="$fresh/libs"
 
 # The ports matter only to the check of the configuration, none is opened and none is recorded.
@@ -32,12 +35,13 @@ java=java
 if [[ -n ${JAVA_HOME:-} ]]; then
   java=$JAVA_HOME/bin/java
 fi
-"$java" -Dorg.slf4j.simpleLogger.defaultLogLevel=warn -cp "$fresh/libs/*" \
+quietly "$java" -cp "$fresh/libs/*" \
   kafka.tools.StorageTool format --config "$fresh/format.properties" \
-  --cluster-id AppmiTestCluster000000 > "$fresh/format.log" 2>&1 \
-  || { cat "$fresh/format.log" >&2; exit 1; }
+  --cluster-id AppmiTestCluster000000
 
 # Whole or not at all: who comes second finds the first one's folder and drops his own.
 chmod 755 "$fresh"
-rm -f "$fresh/format.log" "$fresh/format.properties"
-mv --no-target-directory "$fresh" "$home" 2> /dev/null || [[ -e $home/formatted/meta.properties ]]
+rm "$fresh/log" "$fresh/format.properties"
+mv --no-target-directory "$fresh" "$home" 2> /dev/null ||
+  [[ -e $home/formatted/meta.properties ]] ||
+  { echo "kafka: $home is in the way: remove it" >&2; exit 1; }
