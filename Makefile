@@ -7,7 +7,7 @@
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
 
-demo: ## a year of synthetic events, counted and published in one process; no Kafka needed
+demo: ## months of synthetic events, counted and published by one process; needs no Kafka
 	@scripts/setup.sh
 	cargo run -p appmi -- demo
 

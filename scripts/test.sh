@@ -24,8 +24,9 @@ fi
 step cargo fmt --all --check
 step cargo clippy "${locked[@]}" --workspace --all-targets -- -D warnings
 RUSTDOCFLAGS='-D warnings' step cargo doc "${locked[@]}" --workspace --no-deps
-# The system tests run the programs; `cargo test` alone would build only those that have tests of their own.
-step cargo build "${locked[@]}" --workspace
+# The system tests run the programs, and `cargo test` builds only those whose own package has such tests.
+# `--tests` makes cargo choose the same features as there: a plain build would compile our crates twice.
+step cargo build "${locked[@]}" --workspace --bins --tests
 
 APPMI_SKIPPED=$(mktemp)
 export APPMI_SKIPPED

@@ -20,7 +20,7 @@ pub fn program(name: &str) -> PathBuf {
         .join(name);
     assert!(
         path.is_file(),
-        "{} is missing: run `cargo build --workspace` first",
+        "{} is missing: run `cargo build --workspace --bins --tests` first",
         path.display()
     );
     path
