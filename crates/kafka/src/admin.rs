@@ -1,0 +1,281 @@
+//! What is done to a cluster beside reading and writing: looking at topics, creating and deleting them,
+//! and the group as the brokers see it.
+
+use std::future::Future;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::{self, Thread};
+use std::time::Duration;
+
+use engine::Error;
+use rdkafka::admin::{
+    AdminClient, AdminOptions, ConfigResource, NewTopic, ResourceSpecifier, TopicReplication,
+};
+use rdkafka::config::FromClientConfigAndContext;
+use rdkafka::consumer::Consumer as _;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
+
+use crate::cluster::Cluster;
+use crate::context::{Consumer, Context as Notes, Detached};
+use crate::lookup::serve;
+use crate::native;
+use crate::topics::{Found, Inspection, Role, Topics};
+use crate::trouble::{Trouble, code_of, stopping_code};
+
+/// How long any request may take.
+const ANSWER_WITHIN: Duration = Duration::from_secs(10);
+
+/// How many partitions and copies new topics get.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Counts {
+    /// Partitions of missing input topics; none leaves them missing.
+    pub inputs: Option<u32>,
+    /// Partitions of the partials topic. Fixed for good once it is in use.
+    pub partials: u32,
+    /// Partitions of the month-close topic. Fixed for good once it is in use.
+    pub month_close: u32,
+    /// Partitions of the dead letters topic.
+    pub dead_letters: u32,
+    /// Copies of each partition; none leaves it to the brokers.
+    pub replication: Option<u32>,
+}
+
+/// Administers a cluster.
+pub struct Admin {
+    client: Detached<AdminClient<Notes>>,
+    observer: Consumer,
+}
+
+impl Admin {
+    /// A client for administration; it connects when it is asked.
+    ///
+    /// # Errors
+    /// If librdkafka refuses the configuration.
+    pub fn new(cluster: &Cluster) -> Result<Self, Error> {
+        let (config, context) = cluster.admin();
+        let client = AdminClient::from_config_and_context(&config, context)
+            .map_err(|error| Error::Configuration(format!("the admin client: {error}")))?;
+        Ok(Self {
+            client: Detached::new(client),
+            observer: cluster.observer()?,
+        })
+    }
+
+    /// Asks the cluster who is there: how many brokers.
+    ///
+    /// # Errors
+    /// [`Error::World`] if nobody answers within ten seconds, [`Error::Configuration`] where a setting is
+    /// the reason.
+    pub fn brokers(&self) -> Result<usize, Error> {
+        serve(&self.observer);
+        match self.observer.fetch_metadata(None, ANSWER_WITHIN) {
+            Ok(metadata) => Ok(metadata.brokers().len()),
+            Err(error) => {
+                serve(&self.observer);
+                Err(refused("no broker answers", code_of(&error)))
+            }
+        }
+    }
+
+    /// Looks at every topic, inputs by kind first.
+    ///
+    /// # Errors
+    /// If the brokers do not answer, refuse to, or are too old to tell topics apart by id.
+    pub fn inspect(&self, topics: &Topics) -> Result<Vec<Inspection>, Error> {
+        topics
+            .all()
+            .map(|(role, topic)| {
+                Ok(Inspection {
+                    topic: topic.to_owned(),
+                    role,
+                    found: self.look_at(role, topic)?,
+                })
+            })
+            .collect()
+    }
+
+    fn look_at(&self, role: Role, topic: &str) -> Result<Found, Error> {
+        let Some(partitions) = self.partitions(topic)? else {
+            return Ok(Found::Missing);
+        };
+        if let Err(code) = native::topic_ids(&self.observer, &[topic], ANSWER_WITHIN) {
+            return Err(refused(&format!("the id of {topic}"), code));
+        }
+        let settings = self.settings(topic)?;
+        let values = settings.entry_map();
+        let faults = role.faults(|key| values.get(key)?.value.as_deref());
+        Ok(if faults.is_empty() {
+            Found::Good { partitions }
+        } else {
+            Found::Wrong(faults)
+        })
+    }
+
+    /// How many partitions a topic has; none if it is not there.
+    fn partitions(&self, topic: &str) -> Result<Option<u32>, Error> {
+        serve(&self.observer);
+        let what = format!("the partitions of {topic}");
+        let metadata = self
+            .observer
+            .fetch_metadata(Some(topic), ANSWER_WITHIN)
+            .map_err(|error| refused(&what, code_of(&error)))?;
+        let found = metadata
+            .topics()
+            .iter()
+            .find(|found| found.name() == topic)
+            .ok_or_else(|| Error::World(format!("{what}: not told")))?;
+        match found.error().map(Code::from) {
+            None => Ok(u32::try_from(found.partitions().len()).ok()),
+            Some(Code::UnknownTopicOrPartition | Code::UnknownTopic) => Ok(None),
+            Some(code) => Err(refused(&what, code)),
+        }
+    }
+
+    fn settings(&self, topic: &str) -> Result<ConfigResource, Error> {
+        let what = format!("the settings of {topic}");
+        let asked = [ResourceSpecifier::Topic(topic)];
+        let answer = block_on(self.client.describe_configs(asked.iter(), &options()))
+            .map_err(|error| refused(&what, code_of(&error)))?;
+        match answer.into_iter().next() {
+            Some(Ok(settings)) => Ok(settings),
+            Some(Err(code)) => Err(refused(&what, code)),
+            None => Err(Error::World(format!("{what}: not told"))),
+        }
+    }
+
+    /// Creates the topics that are missing; their names. One that is there is left as it is.
+    ///
+    /// # Errors
+    /// The first topic that could not be created, with the reason.
+    pub fn create(&self, topics: &Topics, counts: &Counts) -> Result<Vec<String>, Error> {
+        let mut created = Vec::new();
+        for (role, topic) in topics.all() {
+            let partitions = match role {
+                Role::Input => counts.inputs,
+                Role::Partials => Some(counts.partials),
+                Role::MonthClose => Some(counts.month_close),
+                Role::DeadLetters => Some(counts.dead_letters),
+            };
+            if let Some(partitions) = partitions
+                && self.partitions(topic)?.is_none()
+                && self.create_topic(topic, partitions, counts.replication, role.settings())?
+            {
+                created.push(topic.to_owned());
+            }
+        }
+        Ok(created)
+    }
+
+    /// Creates a topic; false if it was there before.
+    ///
+    /// # Errors
+    /// If the brokers refuse or do not answer.
+    pub fn create_topic(
+        &self,
+        topic: &str,
+        partitions: u32,
+        replication: Option<u32>,
+        settings: &[(&str, &str)],
+    ) -> Result<bool, Error> {
+        let what = format!("creating {topic}");
+        let copies = replication.map_or(-1, |copies| i32::try_from(copies).unwrap_or(i32::MAX));
+        let partitions = i32::try_from(partitions).unwrap_or(i32::MAX);
+        let mut new = NewTopic::new(topic, partitions, TopicReplication::Fixed(copies));
+        for (key, value) in settings {
+            new = new.set(key, value);
+        }
+        let options = options().operation_timeout(Some(ANSWER_WITHIN));
+        done(
+            &what,
+            block_on(self.client.create_topics([&new], &options)),
+            Code::TopicAlreadyExists,
+        )
+    }
+
+    /// Deletes a topic; false if it was not there.
+    ///
+    /// # Errors
+    /// If the brokers refuse or do not answer.
+    pub fn delete_topic(&self, topic: &str) -> Result<bool, Error> {
+        let options = options().operation_timeout(Some(ANSWER_WITHIN));
+        done(
+            &format!("deleting {topic}"),
+            block_on(self.client.delete_topics(&[topic], &options)),
+            Code::UnknownTopicOrPartition,
+        )
+    }
+
+    /// How many members a group has now.
+    ///
+    /// # Errors
+    /// If the brokers refuse or do not answer.
+    pub fn group_members(&self, group: &str) -> Result<usize, Error> {
+        serve(&self.observer);
+        let list = self
+            .observer
+            .fetch_group_list(Some(group), ANSWER_WITHIN)
+            .map_err(|error| refused(&format!("the group {group}"), code_of(&error)))?;
+        let groups = list.groups().iter();
+        Ok(groups.map(|group| group.members().len()).sum())
+    }
+
+    /// Deletes a group with its offsets; false if there was none. The brokers refuse one with members.
+    ///
+    /// # Errors
+    /// If the brokers refuse or do not answer.
+    pub fn delete_group(&self, group: &str) -> Result<bool, Error> {
+        done(
+            &format!("deleting the group {group}"),
+            block_on(self.client.delete_groups(&[group], &options())),
+            Code::GroupIdNotFound,
+        )
+    }
+}
+
+/// The name of what a request was about, with the reason if it was refused.
+type Answer = Result<String, (String, Code)>;
+
+fn options() -> AdminOptions {
+    AdminOptions::new().request_timeout(Some(ANSWER_WITHIN))
+}
+
+/// Whether a request about one thing was carried out; false if `already` says that there was nothing to do.
+fn done(what: &str, answer: Result<Vec<Answer>, KafkaError>, already: Code) -> Result<bool, Error> {
+    let answer = answer.map_err(|error| refused(what, code_of(&error)))?;
+    match answer.into_iter().next() {
+        Some(Ok(_)) => Ok(true),
+        Some(Err((_, code))) if code == already => Ok(false),
+        Some(Err((_, code))) => Err(refused(what, code)),
+        None => Err(Error::World(format!("{what}: not answered"))),
+    }
+}
+
+/// A command does not wait for what passes by itself: the person who gave it may do so.
+fn refused(what: &str, code: Code) -> Error {
+    match Trouble::of(code) {
+        Trouble::Passing => Error::World(format!("{what}: {code}")),
+        Trouble::Setting(_) | Trouble::World => {
+            stopping_code(what, code).unwrap_or_else(|| Error::World(format!("{what}: {code}")))
+        }
+    }
+}
+
+/// Waits for one future on this thread; rdkafka completes it from a thread of its own.
+fn block_on<T>(future: impl Future<Output = T>) -> T {
+    struct Unpark(Thread);
+    impl Wake for Unpark {
+        fn wake(self: Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+    let waker = Waker::from(Arc::new(Unpark(thread::current())));
+    let mut context = Context::from_waker(&waker);
+    let mut future = pin!(future);
+    loop {
+        match future.as_mut().poll(&mut context) {
+            Poll::Ready(output) => return output,
+            Poll::Pending => thread::park(),
+        }
+    }
+}

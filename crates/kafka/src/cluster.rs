@@ -1,0 +1,307 @@
+//! Where the brokers are and how clients are made: the operator's properties, and on top of them those
+//! that correctness needs.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use engine::Error;
+use rdkafka::ClientConfig;
+use rdkafka::config::{FromClientConfigAndContext, RDKafkaLogLevel};
+use rdkafka::consumer::BaseConsumer;
+use rdkafka::producer::BaseProducer;
+
+use crate::context::{Consumer, Context, Detached, Producer, Reach};
+
+/// Properties whose value correctness needs; another value is refused.
+const FIXED: [(&str, &str, &str); 12] = [
+    (
+        "isolation.level",
+        "read_committed",
+        "aborted records must not be counted",
+    ),
+    (
+        "enable.auto.commit",
+        "false",
+        "offsets are committed with the counts they belong to",
+    ),
+    (
+        "enable.auto.offset.store",
+        "false",
+        "offsets are committed with the counts they belong to",
+    ),
+    (
+        "auto.offset.reset",
+        "error",
+        "a truncated log must not be skipped",
+    ),
+    (
+        "enable.partition.eof",
+        "true",
+        "an idle partition is recognised by it",
+    ),
+    (
+        "partition.assignment.strategy",
+        "cooperative-sticky",
+        "partitions change hands one by one",
+    ),
+    (
+        "group.protocol",
+        "classic",
+        "partitions change hands one by one",
+    ),
+    (
+        "enable.idempotence",
+        "true",
+        "a record must not be written twice",
+    ),
+    ("acks", "all", "what is published must not be lost"),
+    (
+        "request.required.acks",
+        "all",
+        "what is published must not be lost",
+    ),
+    (
+        "allow.auto.create.topics",
+        "false",
+        "a misspelt topic is an error",
+    ),
+    ("log.queue", "true", "appmi writes the log"),
+];
+
+/// Properties that have another place.
+const ELSEWHERE: [(&str, &str); 5] = [
+    ("bootstrap.servers", "set kafka.bootstrap_servers"),
+    ("metadata.broker.list", "set kafka.bootstrap_servers"),
+    ("group.id", "set kafka.group_id"),
+    ("transactional.id", "it is drawn at each start"),
+    (
+        "transaction.timeout.ms",
+        "it is fixed: a dead instance must not hold readers up for long",
+    ),
+];
+
+/// Meant for the member of the group only; every other client does without.
+const MEMBER_ONLY: [&str; 3] = [
+    "group.instance.id",
+    "session.timeout.ms",
+    "heartbeat.interval.ms",
+];
+
+/// A Kafka cluster as one process reaches it, and the group that the process belongs to.
+#[derive(Clone)]
+pub struct Cluster {
+    bootstrap_servers: String,
+    group_id: String,
+    properties: BTreeMap<String, String>,
+    reach: Arc<Reach>,
+}
+
+impl Cluster {
+    /// Names a cluster; nothing is connected yet. `properties` are librdkafka's and go to every client.
+    ///
+    /// # Errors
+    /// Every property that librdkafka does not know or that contradicts what appmi needs, each as a
+    /// sentence.
+    pub fn new(
+        bootstrap_servers: &str,
+        group_id: &str,
+        properties: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Self, Vec<String>> {
+        let properties: BTreeMap<String, String> = properties.into_iter().collect();
+        let refused: Vec<String> = properties
+            .iter()
+            .filter_map(|(key, value)| refusal(key, value))
+            .collect();
+        if !refused.is_empty() {
+            return Err(refused);
+        }
+        Ok(Self {
+            bootstrap_servers: bootstrap_servers.to_owned(),
+            group_id: group_id.to_owned(),
+            properties,
+            reach: Arc::default(),
+        })
+    }
+
+    /// The group's id.
+    #[must_use]
+    pub fn group_id(&self) -> &str {
+        &self.group_id
+    }
+
+    /// The id of a static member, if the operator configured one. Its checkpoints should use it as
+    /// transactional id, so that a new process fences the old one.
+    #[must_use]
+    pub fn group_instance_id(&self) -> Option<&str> {
+        self.properties.get("group.instance.id").map(String::as_str)
+    }
+
+    /// The member of the group.
+    pub(crate) fn member(&self, more: &[(&str, &str)]) -> Result<Consumer, Error> {
+        let mut config = self.config(more);
+        for key in MEMBER_ONLY {
+            if let Some(value) = self.properties.get(key) {
+                config.set(key, value);
+            }
+        }
+        config.set("group.id", &self.group_id);
+        self.create::<BaseConsumer<Context>>("source", &config)
+            .map(Detached::new)
+    }
+
+    /// A consumer outside of the group. It bears the group's id all the same, for librdkafka assigns
+    /// nothing without one and the operator has granted this one; it never joins and never commits.
+    pub(crate) fn reader(
+        &self,
+        client: &'static str,
+        more: &[(&str, &str)],
+    ) -> Result<Consumer, Error> {
+        let mut config = self.config(more);
+        config.set("group.id", &self.group_id);
+        self.create::<BaseConsumer<Context>>(client, &config)
+            .map(Detached::new)
+    }
+
+    /// A client that reads no records. It sees open transactions, so it knows high watermarks.
+    pub(crate) fn observer(&self) -> Result<Consumer, Error> {
+        let mut config = self.config(&[]);
+        config.set("isolation.level", "read_uncommitted");
+        self.create::<BaseConsumer<Context>>("lookup", &config)
+            .map(Detached::new)
+    }
+
+    /// A producer.
+    pub(crate) fn producer(
+        &self,
+        client: &'static str,
+        more: &[(&str, &str)],
+    ) -> Result<Producer, Error> {
+        self.create::<BaseProducer<Context>>(client, &self.config(more))
+            .map(Detached::new)
+    }
+
+    /// The configuration of a client for administration.
+    pub(crate) fn admin(&self) -> (ClientConfig, Context) {
+        (self.config(&[]), self.context("admin"))
+    }
+
+    /// The operator's properties win over `more`, what correctness needs wins over both.
+    fn config(&self, more: &[(&str, &str)]) -> ClientConfig {
+        let mut config = ClientConfig::new();
+        config
+            .set_log_level(RDKafkaLogLevel::Info)
+            .set("client.id", "appmi");
+        for (key, value) in more {
+            config.set(*key, *value);
+        }
+        for (key, value) in &self.properties {
+            if !MEMBER_ONLY.contains(&key.as_str()) {
+                config.set(key, value);
+            }
+        }
+        for (key, value, _) in FIXED {
+            config.set(key, value);
+        }
+        // Two names of one property, and one that rdkafka sets.
+        config.remove("request.required.acks").remove("log.queue");
+        config.set("bootstrap.servers", &self.bootstrap_servers);
+        config
+    }
+
+    fn context(&self, client: &'static str) -> Context {
+        Context::new(client, Arc::clone(&self.reach))
+    }
+
+    fn create<T: FromClientConfigAndContext<Context>>(
+        &self,
+        client: &'static str,
+        config: &ClientConfig,
+    ) -> Result<T, Error> {
+        config
+            .create_with_context(self.context(client))
+            .map_err(|error| Error::Configuration(format!("the {client} client: {error}")))
+    }
+}
+
+/// Without the properties: they hold passwords.
+impl fmt::Debug for Cluster {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Cluster")
+            .field("bootstrap_servers", &self.bootstrap_servers)
+            .field("group_id", &self.group_id)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Why a property of the operator's can't be used.
+fn refusal(key: &str, value: &str) -> Option<String> {
+    if let Some((_, instead)) = ELSEWHERE.iter().find(|(name, _)| *name == key) {
+        return Some(format!(
+            "kafka.properties: \"{key}\" can't be set here: {instead}"
+        ));
+    }
+    if let Some((_, needed, why)) = FIXED.iter().find(|(name, ..)| *name == key) {
+        let same = value == *needed || (key.ends_with("acks") && value == "-1");
+        return (!same).then(|| {
+            format!("kafka.properties: \"{key}\" must stay \"{needed}\": {why}; remove the line")
+        });
+    }
+    let mut config = ClientConfig::new();
+    config.set(key, value);
+    let error = config.create_native_config().err()?;
+    let reason = match &error {
+        rdkafka::error::KafkaError::ClientConfig(_, reason, ..) => reason.clone(),
+        other => other.to_string(),
+    };
+    Some(format!("kafka.properties: \"{key}\": {reason}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cluster(properties: &[(&str, &str)]) -> Result<Cluster, Vec<String>> {
+        let owned = |(key, value): &(&str, &str)| ((*key).to_owned(), (*value).to_owned());
+        Cluster::new("localhost:9092", "appmi", properties.iter().map(owned))
+    }
+
+    #[test]
+    fn every_property_that_contradicts_is_named_with_its_reason() {
+        let refused = cluster(&[
+            ("isolation.level", "read_uncommitted"),
+            ("group.id", "other"),
+            ("sasl.mechanisms", "PLAIN"),
+            ("no.such.property", "1"),
+            ("linger.ms", "soon"),
+        ])
+        .expect_err("four are wrong");
+        assert_eq!(refused.len(), 4, "{refused:?}");
+        assert!(refused[0].contains("kafka.group_id"), "{refused:?}");
+        assert!(refused[1].contains("aborted records must not be counted"));
+        assert!(refused[2].contains("linger.ms"));
+        assert!(refused[3].contains("no.such.property"));
+    }
+
+    #[test]
+    fn saying_what_is_so_anyway_is_no_contradiction() {
+        assert!(cluster(&[("enable.auto.commit", "false"), ("acks", "-1")]).is_ok());
+    }
+
+    #[test]
+    fn the_operator_tunes_every_client_but_never_what_correctness_needs() {
+        let cluster = cluster(&[("linger.ms", "50"), ("socket.keepalive.enable", "true")]).unwrap();
+        let config = cluster.config(&[("linger.ms", "5"), ("batch.size", "1000")]);
+        assert_eq!(config.get("linger.ms"), Some("50"));
+        assert_eq!(config.get("batch.size"), Some("1000"));
+        assert_eq!(config.get("isolation.level"), Some("read_committed"));
+        assert_eq!(config.get("auto.offset.reset"), Some("error"));
+    }
+
+    #[test]
+    fn only_the_member_of_the_group_is_static() {
+        let cluster = cluster(&[("group.instance.id", "appmi-0")]).unwrap();
+        assert_eq!(cluster.group_instance_id(), Some("appmi-0"));
+        assert_eq!(cluster.config(&[]).get("group.instance.id"), None);
+    }
+}

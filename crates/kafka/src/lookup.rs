@@ -1,0 +1,167 @@
+//! Questions to the brokers that read no records: watermarks, partition counts, ids of topics.
+//!
+//! Asked by a client that sees open transactions: to a read_committed client the end of a partition is
+//! its last stable offset, and an open transaction would pass for silence. Every question waits a bounded
+//! time; what can't be known within it is none.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use engine::Error;
+use rdkafka::consumer::Consumer as _;
+use rdkafka::error::RDKafkaErrorCode;
+use rdkafka::{Offset, TopicPartitionList};
+use tracing::debug;
+
+use crate::cluster::Cluster;
+use crate::context::Consumer;
+use crate::native;
+use crate::trouble::{code_of, stopping, stopping_code};
+
+/// How long one question may take.
+const ANSWER_WITHIN: Duration = Duration::from_secs(2);
+
+/// A topic that is deleted and created anew is noticed after this at the latest.
+const ID_KEPT: Duration = Duration::from_secs(5);
+
+/// Lists of partitions that are asked about, by topic and number.
+pub(crate) type Partitions<'a> = [(&'a str, u32)];
+
+/// The client that asks.
+pub(crate) struct Lookup {
+    client: Consumer,
+    ids: HashMap<String, ([u8; 16], Instant)>,
+}
+
+impl Lookup {
+    /// Makes the client; it connects when it is asked.
+    pub(crate) fn new(cluster: &Cluster) -> Result<Self, Error> {
+        Ok(Self {
+            client: cluster.observer()?,
+            ids: HashMap::new(),
+        })
+    }
+
+    /// The first offset that each log still has.
+    pub(crate) fn lows(&mut self, of: &Partitions<'_>) -> Result<Option<Vec<i64>>, Error> {
+        self.ends(of, Offset::Beginning)
+    }
+
+    /// The high watermark of each: behind the last record, of open transactions too.
+    pub(crate) fn highs(&mut self, of: &Partitions<'_>) -> Result<Option<Vec<i64>>, Error> {
+        self.ends(of, Offset::End)
+    }
+
+    /// All in one request per broker: the "times" -2 and -1 of Kafka's ListOffsets are the two ends.
+    fn ends(&mut self, of: &Partitions<'_>, end: Offset) -> Result<Option<Vec<i64>>, Error> {
+        self.serve();
+        if of.is_empty() {
+            return Ok(Some(Vec::new()));
+        }
+        let mut list = TopicPartitionList::with_capacity(of.len());
+        for (topic, partition) in of {
+            list.add_partition_offset(topic, number(*partition), end)
+                .map_err(|error| Error::World(format!("the ends of {topic}: {error}")))?;
+        }
+        let answer = match self.client.offsets_for_times(list, ANSWER_WITHIN) {
+            Ok(answer) => answer,
+            Err(error) => return unknown("the ends of partitions", &error),
+        };
+        self.client.context().note_answer();
+        let mut offsets = Vec::with_capacity(of.len());
+        for (topic, partition) in of {
+            let Some(found) = answer.find_partition(topic, number(*partition)) else {
+                return Ok(None);
+            };
+            if let Err(error) = found.error() {
+                return unknown(&format!("the ends of {topic}"), &error);
+            }
+            match found.offset() {
+                Offset::Offset(offset) => offsets.push(offset),
+                _ => return Ok(None),
+            }
+        }
+        Ok(Some(offsets))
+    }
+
+    /// How many partitions each topic has; none if any can't be known now.
+    pub(crate) fn partition_counts(&mut self, topics: &[&str]) -> Result<Option<Vec<u32>>, Error> {
+        self.serve();
+        let mut counts = Vec::with_capacity(topics.len());
+        for topic in topics {
+            let metadata = match self.client.fetch_metadata(Some(topic), ANSWER_WITHIN) {
+                Ok(metadata) => metadata,
+                Err(error) => return unknown(&format!("the partitions of {topic}"), &error),
+            };
+            self.client.context().note_answer();
+            let Some(found) = metadata
+                .topics()
+                .iter()
+                .find(|found| found.name() == *topic)
+            else {
+                return Ok(None);
+            };
+            if let Some(error) = found.error() {
+                let code = RDKafkaErrorCode::from(error);
+                debug!(topic, "its partitions are not known: {code}");
+                return stopping_code(&format!("the partitions of {topic}"), code)
+                    .map_or(Ok(None), Err);
+            }
+            let count = u32::try_from(found.partitions().len()).unwrap_or(u32::MAX);
+            if count == 0 {
+                return Ok(None);
+            }
+            counts.push(count);
+        }
+        Ok(Some(counts))
+    }
+
+    /// The broker's id of a topic, as it was at most five seconds ago.
+    pub(crate) fn topic_id(&mut self, topic: &str) -> Result<Option<[u8; 16]>, Error> {
+        self.serve();
+        if let Some((id, asked_at)) = self.ids.get(topic)
+            && asked_at.elapsed() < ID_KEPT
+        {
+            return Ok(Some(*id));
+        }
+        match native::topic_ids(&self.client, &[topic], ANSWER_WITHIN) {
+            Ok(ids) => {
+                self.client.context().note_answer();
+                self.ids.insert(topic.to_owned(), (ids[0], Instant::now()));
+                Ok(Some(ids[0]))
+            }
+            Err(code) => {
+                debug!(topic, "its id is not known: {code}");
+                stopping_code(&format!("the id of {topic}"), code).map_or(Ok(None), Err)
+            }
+        }
+    }
+
+    /// Lets callbacks run: the logs of a client that nobody polls pile up.
+    fn serve(&self) {
+        serve(&self.client);
+    }
+}
+
+/// Lets the callbacks of a client run until there are none left.
+pub(crate) fn serve(client: &Consumer) {
+    loop {
+        let before = client.context().callbacks();
+        // A client that is only asked questions gets no records; errors came to the context already.
+        if let Some(Err(error)) = client.poll(Duration::ZERO) {
+            debug!("{error}");
+        } else if client.context().callbacks() == before {
+            return;
+        }
+    }
+}
+
+/// Kafka counts partitions in 32 signed bits.
+pub(crate) fn number(partition: u32) -> i32 {
+    i32::try_from(partition).unwrap_or(i32::MAX)
+}
+
+fn unknown<T>(what: &str, error: &rdkafka::error::KafkaError) -> Result<Option<T>, Error> {
+    debug!("{what}: {}", code_of(error));
+    stopping(what, error).map_or(Ok(None), Err)
+}

@@ -1,0 +1,257 @@
+//! One transaction at a time, and what it means when it fails.
+//!
+//! A producer that can't be trusted any more (fatal errors, an unknown outcome, an abort that failed) is
+//! thrown away and made anew for the next transaction; making it aborts whatever it left open.
+
+use std::time::{Duration, Instant};
+
+use engine::Error;
+use engine::ports::CommitError;
+use rdkafka::TopicPartitionList;
+use rdkafka::consumer::ConsumerGroupMetadata;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
+use rdkafka::message::{Header, OwnedHeaders};
+use rdkafka::producer::{BaseRecord, Producer as _, PurgeConfig};
+use tracing::{debug, warn};
+
+use crate::cluster::Cluster;
+use crate::context::Producer;
+use crate::lookup::number;
+use crate::trouble::{Trouble, code_of};
+
+mod failure;
+
+use failure::{Failure, Stage, Verdict};
+
+/// The brokers abort a transaction that is open for longer. Until then its records, and everything behind
+/// them, are hidden from readers, so a process that dies holds up the others for this long.
+const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long a transaction may take on our side: less, so that the brokers do not abort it before us.
+const COMMIT_WITHIN: Duration = Duration::from_secs(8);
+
+/// How long an abort may take before the producer is given up instead.
+const ABORT_WITHIN: Duration = Duration::from_secs(2);
+
+/// How long the brokers may take to name a producer.
+const INIT_WITHIN: Duration = Duration::from_secs(5);
+
+/// A transaction of 24 MiB and 60,000 records fits, with some to spare for what librdkafka keeps of each.
+const TUNING: [(&str, &str); 8] = [
+    ("transaction.timeout.ms", "10000"),
+    ("message.timeout.ms", "10000"),
+    ("compression.type", "zstd"),
+    ("linger.ms", "5"),
+    ("batch.size", "524288"),
+    ("queue.buffering.max.messages", "100000"),
+    ("queue.buffering.max.kbytes", "49152"),
+    ("socket.timeout.ms", "8000"),
+];
+
+/// A record to be written.
+pub(crate) struct Outgoing<'a> {
+    pub(crate) topic: &'a str,
+    pub(crate) partition: Option<u32>,
+    pub(crate) key: Option<&'a [u8]>,
+    /// None is a tombstone.
+    pub(crate) value: Option<&'a [u8]>,
+    pub(crate) headers: &'a [(&'a str, &'a str)],
+    /// Milliseconds; none is now.
+    pub(crate) timestamp: Option<i64>,
+}
+
+/// The offsets that a transaction commits, and the proof that it may.
+pub(crate) struct Offsets {
+    pub(crate) list: TopicPartitionList,
+    pub(crate) proof: ConsumerGroupMetadata,
+}
+
+/// A producer of transactions under one id.
+pub(crate) struct Transactor {
+    cluster: Cluster,
+    client: &'static str,
+    id: String,
+    producer: Option<Producer>,
+}
+
+impl Transactor {
+    /// Names the id; the producer is made when it is needed.
+    pub(crate) fn new(cluster: &Cluster, client: &'static str, id: &str) -> Self {
+        Self {
+            cluster: cluster.clone(),
+            client,
+            id: id.to_owned(),
+            producer: None,
+        }
+    }
+
+    /// Takes the id anew, which fences whoever has it and aborts what it left open.
+    pub(crate) fn take(&mut self) -> Result<(), CommitError> {
+        self.producer = None;
+        let mut tuning = TUNING.to_vec();
+        tuning.push(("transactional.id", &self.id));
+        let producer = self.cluster.producer(self.client, &tuning)?;
+        match producer.init_transactions(INIT_WITHIN) {
+            Ok(()) => {
+                producer.context().note_answer();
+                self.producer = Some(producer);
+                Ok(())
+            }
+            Err(error) => Err(self.failed(Stage::Init, &Failure::from(&error), Duration::ZERO)),
+        }
+    }
+
+    /// Gives the producer up: the id must be taken anew.
+    pub(crate) fn give_up(&mut self) {
+        self.producer = None;
+    }
+
+    /// Whether the id was taken and nothing has gone wrong since.
+    pub(crate) fn is_ready(&self) -> bool {
+        self.producer.is_some()
+    }
+
+    /// Writes the records and commits the offsets in one transaction; takes the id first, if it must.
+    pub(crate) fn commit<'a>(
+        &mut self,
+        records: impl Iterator<Item = Outgoing<'a>>,
+        offsets: Option<&Offsets>,
+    ) -> Result<(), CommitError> {
+        if self.producer.is_none() {
+            self.take()?;
+        }
+        let producer = self.producer.as_ref().expect("it was just taken");
+        let begun = Instant::now();
+        let outcome = run(producer, records, offsets, begun + COMMIT_WITHIN);
+        let Err((stage, failure)) = outcome else {
+            producer.context().note_answer();
+            return Ok(());
+        };
+        Err(self.failed(stage, &failure, begun.elapsed()))
+    }
+
+    /// Brings the producer into a state to go on from, and says what became of the transaction.
+    fn failed(&mut self, stage: Stage, failure: &Failure, after: Duration) -> CommitError {
+        let verdict = failure::judge(stage, failure, after >= TRANSACTION_TIMEOUT);
+        let text = format!("{stage}: {}", failure.text);
+        debug!(id = self.id, ?verdict, "transaction failed: {text}");
+        let is_kept = match verdict {
+            Verdict::Abort | Verdict::AbortForeign => self.abort(),
+            Verdict::Untouched => stage != Stage::Init,
+            Verdict::Replace | Verdict::Fenced | Verdict::Setting(_) | Verdict::World => false,
+        };
+        if !is_kept {
+            self.producer = None;
+        }
+        match verdict {
+            Verdict::Untouched => CommitError::Aborted(text),
+            Verdict::Abort if is_kept => CommitError::Aborted(text),
+            Verdict::Abort | Verdict::Replace => CommitError::Unknown(text),
+            Verdict::AbortForeign => CommitError::NotMember(text),
+            Verdict::Fenced => {
+                let id = &self.id;
+                Error::World(format!(
+                    "fenced by a newer instance: another process uses the transactional id {id}"
+                ))
+                .into()
+            }
+            Verdict::Setting(advice) => Error::Configuration(format!("{text}: {advice}")).into(),
+            Verdict::World => Error::World(text).into(),
+        }
+    }
+
+    fn abort(&self) -> bool {
+        let Some(producer) = &self.producer else {
+            return false;
+        };
+        let until = Instant::now() + ABORT_WITHIN;
+        // Records on their way have to be waited for: their sequence numbers are taken. Those that were
+        // not sent need not. The reports of both have to be taken, which is what a flush does.
+        producer.purge(PurgeConfig::default().queue());
+        let aborted = producer
+            .flush(until.saturating_duration_since(Instant::now()))
+            .and_then(|()| {
+                producer.abort_transaction(until.saturating_duration_since(Instant::now()))
+            });
+        let _ = producer.context().take_undelivered();
+        if let Err(error) = &aborted {
+            warn!("a transaction could not be aborted, its producer is replaced: {error}");
+        }
+        aborted.is_ok()
+    }
+}
+
+/// All of a transaction; where it failed, and with what.
+fn run<'a>(
+    producer: &Producer,
+    records: impl Iterator<Item = Outgoing<'a>>,
+    offsets: Option<&Offsets>,
+    until: Instant,
+) -> Result<(), (Stage, Failure)> {
+    let left = || until.saturating_duration_since(Instant::now());
+    let at = |stage| move |error: KafkaError| (stage, Failure::from(&error));
+    let _ = producer.context().take_undelivered();
+    producer.begin_transaction().map_err(at(Stage::Begin))?;
+    for record in records {
+        send(producer, &record, until).map_err(at(Stage::Send))?;
+    }
+    if let Some(Offsets { list, proof }) = offsets {
+        producer
+            .send_offsets_to_transaction(list, proof, left())
+            .map_err(at(Stage::Offsets))?;
+    }
+    // Serves the delivery reports. librdkafka would wait for them without taking them.
+    producer.flush(left()).map_err(at(Stage::Send))?;
+    if let Some(code) = producer.context().take_undelivered() {
+        return Err((Stage::Send, Failure::undelivered(code)));
+    }
+    producer
+        .commit_transaction(left())
+        .map_err(at(Stage::Commit))
+}
+
+/// Hands a record to librdkafka, waiting while its queue is full.
+pub(crate) fn send(
+    producer: &Producer,
+    record: &Outgoing<'_>,
+    until: Instant,
+) -> Result<(), KafkaError> {
+    let mut out = BaseRecord::<[u8], [u8]>::to(record.topic);
+    out.partition = record.partition.map(number);
+    out.key = record.key;
+    out.payload = record.value;
+    out.timestamp = record.timestamp;
+    if !record.headers.is_empty() {
+        let mut headers = OwnedHeaders::new_with_capacity(record.headers.len());
+        for (key, value) in record.headers {
+            headers = headers.insert(Header {
+                key,
+                value: Some(*value),
+            });
+        }
+        out.headers = Some(headers);
+    }
+    loop {
+        match producer.send(out) {
+            Ok(()) => return Ok(()),
+            Err((error, back)) => {
+                if code_of(&error) != Code::QueueFull || Instant::now() >= until {
+                    return Err(error);
+                }
+                out = back;
+                producer.poll(Duration::from_millis(10));
+            }
+        }
+    }
+}
+
+impl Trouble {
+    /// The verdict on a transaction that can't go on for this.
+    fn verdict(self) -> Option<Verdict> {
+        match self {
+            Self::Passing => None,
+            Self::Setting(advice) => Some(Verdict::Setting(advice)),
+            Self::World => Some(Verdict::World),
+        }
+    }
+}

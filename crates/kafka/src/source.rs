@@ -1,0 +1,562 @@
+//! The input topics and the group that shares them.
+//!
+//! Rebalances are answered at once and with nothing: an assigned partition is added when the engine says
+//! from where to read it, a revoked one is taken away when its checkpoint is written. librdkafka holds
+//! up the whole group until a revocation is answered, so that is the only answer that waits.
+//!
+//! During a rebalance librdkafka pauses every partition and goes on from what it believes to have been
+//! consumed. Of a batch it takes the offset of *every* message plus one, that of an end of partition
+//! too, and would skip the next record. So before a rebalance is answered, each partition whose last
+//! message was not a record is sent back to where it really is.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::Arc;
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use engine::Error;
+use engine::ports::{self, Bounds, Input, RUN_RECORDS_MAX, Record};
+use model::{InputPartition, KindId, Offset};
+use rdkafka::consumer::Consumer as _;
+use rdkafka::error::RDKafkaErrorCode as Code;
+use rdkafka::{Offset as At, TopicPartitionList};
+use tracing::{debug, info, warn};
+
+use crate::cluster::Cluster;
+use crate::context::{Consumer, Notice};
+use crate::lookup::{Lookup, number, serve};
+use crate::membership::Membership;
+use crate::native::BatchQueue;
+use crate::trouble::{code_of, stopping, stopping_code};
+
+mod reading;
+
+use reading::{Reading, Revocation};
+
+/// How long the batch queue is waited on before the main queue is looked at again: a rebalance is noticed
+/// within this.
+const SLICE: Duration = Duration::from_millis(50);
+
+/// How long the group's offsets may take.
+const COMMITTED_WITHIN: Duration = Duration::from_secs(2);
+
+/// How long leaving may take.
+const LEAVE_WITHIN: Duration = Duration::from_secs(4);
+
+/// Bounds what is fetched ahead: librdkafka spends about 600 bytes on each queued record, however small, and
+/// stops to fetch when either of the two is reached, so an answer of every broker comes on top.
+pub(crate) const TUNING: [(&str, &str); 6] = [
+    ("queued.min.messages", "20000"),
+    ("queued.max.messages.kbytes", "8192"),
+    ("fetch.message.max.bytes", "524288"),
+    ("fetch.max.bytes", "4194304"),
+    // A queue that was full is looked at again soon: the default of a second would be a pause of a second.
+    ("fetch.queue.backoff.ms", "20"),
+    ("fetch.wait.max.ms", "250"),
+];
+
+/// The member of the group, reading its partitions through one queue.
+pub struct Source {
+    topics: Vec<String>,
+    consumer: Arc<Consumer>,
+    queue: BatchQueue,
+    lookup: Lookup,
+    /// What the engine reads, and only that: librdkafka has the same partitions.
+    reading: BTreeMap<InputPartition, Reading>,
+    revocation: Option<Revocation>,
+    /// Numbers the batches, so that what was fetched before an assignment is not handed over after it.
+    batch: u64,
+    /// The first message of the batch that was not handed over yet.
+    next: usize,
+    has_left: bool,
+}
+
+/// What is handed over, before anything is borrowed.
+enum Next {
+    Nothing,
+    Run(InputPartition, Range<usize>),
+    End(InputPartition, Offset),
+    Assigned(Vec<InputPartition>),
+    Revoked(Vec<InputPartition>),
+    Lost(Vec<InputPartition>),
+}
+
+impl Source {
+    /// A member that has not joined yet. `topics` are the input topics by kind.
+    ///
+    /// # Errors
+    /// If librdkafka refuses the configuration.
+    pub fn new(cluster: &Cluster, topics: Vec<String>) -> Result<Self, Error> {
+        let consumer = Arc::new(cluster.member(&TUNING)?);
+        Ok(Self {
+            topics,
+            queue: BatchQueue::new(Arc::clone(&consumer), RUN_RECORDS_MAX),
+            consumer,
+            lookup: Lookup::new(cluster)?,
+            reading: BTreeMap::new(),
+            revocation: None,
+            batch: 0,
+            next: 0,
+            has_left: false,
+        })
+    }
+
+    /// What checkpoints prove to the group that they may commit.
+    #[must_use]
+    pub fn membership(&self) -> Membership {
+        Membership::new(Arc::clone(&self.consumer))
+    }
+
+    fn next(&mut self, wait: Duration) -> Result<Next, Error> {
+        let until = Instant::now() + wait;
+        loop {
+            self.serve()?;
+            if let Some(next) = self.rebalance()? {
+                return Ok(next);
+            }
+            while self.next < self.queue.len() {
+                if let Some(next) = self.hand_over()? {
+                    return Ok(next);
+                }
+            }
+            let left = until.saturating_duration_since(Instant::now());
+            self.batch += 1;
+            self.next = 0;
+            if self.queue.fetch(left.min(SLICE)) > 0 {
+                self.consumer.context().note_answer();
+            } else if left.is_zero() {
+                return Ok(Next::Nothing);
+            }
+        }
+    }
+
+    /// Lets callbacks run and looks whether librdkafka has given up.
+    fn serve(&mut self) -> Result<(), Error> {
+        serve(&self.consumer);
+        match self.consumer.context().fatal() {
+            Some(reason) => Err(Error::World(reason)),
+            None => Ok(()),
+        }
+    }
+
+    /// Takes the oldest rebalance and answers it, unless the engine has to do something first.
+    fn rebalance(&mut self) -> Result<Option<Next>, Error> {
+        while let Some(notice) = self.consumer.context().take_notice() {
+            match notice {
+                Notice::Assign(named) => {
+                    self.seat_anew()?;
+                    self.answer(self.consumer.incremental_assign(&TopicPartitionList::new()))?;
+                    let partitions = self.partitions(&named);
+                    info!(partitions = partitions.len(), "assigned");
+                    if !partitions.is_empty() {
+                        return Ok(Some(Next::Assigned(partitions)));
+                    }
+                }
+                Notice::Revoke(named) => {
+                    let partitions = self.partitions(&named);
+                    info!(partitions = partitions.len(), "revoked");
+                    self.revocation = Some(Revocation::new(&partitions));
+                    self.revoke_if_complete()?;
+                    if !partitions.is_empty() {
+                        return Ok(Some(Next::Revoked(partitions)));
+                    }
+                }
+                Notice::Lose(named) => {
+                    let partitions = self.partitions(&named);
+                    warn!(partitions = partitions.len(), "the assignment was lost");
+                    self.revocation = Some(Revocation::new(&partitions));
+                    for partition in &partitions {
+                        self.give_up(*partition);
+                    }
+                    self.revoke_if_complete()?;
+                    if !partitions.is_empty() {
+                        return Ok(Some(Next::Lost(partitions)));
+                    }
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// Looks at the next message of the batch; none if there is nothing in it for the engine.
+    fn hand_over(&mut self) -> Result<Option<Next>, Error> {
+        let first = self.next;
+        let message = self.queue.message(first);
+        let partition = self.partition(message.topic(), message.partition());
+        if let Some(code) = message.error() {
+            self.next += 1;
+            let Some(partition) = partition else {
+                return self.complain(code);
+            };
+            return self.end_or_error(first, partition, code);
+        }
+        let mut last = first;
+        while last + 1 < self.queue.len()
+            && last + 1 - first < RUN_RECORDS_MAX
+            && self.queue.message(last + 1).is_beside(message)
+            && self.queue.message(last + 1).error().is_none()
+        {
+            last += 1;
+        }
+        let last_offset = self.queue.message(last).offset();
+        self.next = last + 1;
+        let batch = self.batch;
+        let Some((partition, reading)) = partition
+            .and_then(|partition| Some((partition, self.reading.get_mut(&partition)?)))
+            .filter(|(_, reading)| reading.is_of(batch))
+        else {
+            return Ok(None);
+        };
+        // A partition that was paused while its records were taken is fetched again from before them.
+        let mut from = first;
+        while from <= last && self.queue.message(from).offset() < reading.position() {
+            from += 1;
+        }
+        reading.note_records(last_offset);
+        Ok((from <= last).then_some(Next::Run(partition, from..last + 1)))
+    }
+
+    fn end_or_error(
+        &mut self,
+        index: usize,
+        partition: InputPartition,
+        code: Code,
+    ) -> Result<Option<Next>, Error> {
+        let message = self.queue.message(index);
+        let batch = self.batch;
+        let Some(reading) = self
+            .reading
+            .get_mut(&partition)
+            .filter(|reading| reading.is_of(batch))
+        else {
+            return Ok(None);
+        };
+        if code == Code::PartitionEOF {
+            let position = reading.note_end(message.offset());
+            return Ok(Some(Next::End(partition, Offset(position))));
+        }
+        reading.note_error();
+        let position = reading.position();
+        let text = message.error_text();
+        let place = format!(
+            "{} [{}] at offset {position}",
+            message.topic(),
+            message.partition()
+        );
+        match code {
+            Code::AutoOffsetReset | Code::OffsetOutOfRange | Code::LogTruncation => {
+                Err(Error::Contradiction(format!(
+                    "{place}: the log no longer has (or does not yet have) the record that follows what was counted: it was truncated, or its retention is shorter than appmi was away ({text}); \
+                     restore the topic, or recount from what is left with appmi reset"
+                )))
+            }
+            Code::BadMessage
+            | Code::BadCompression
+            | Code::NotImplemented
+            | Code::InvalidMessage
+            | Code::MessageSizeTooLarge
+            | Code::InvalidMessageSize => Err(Error::Contradiction(format!(
+                "{place}: a batch of records can't be read, and appmi skips nothing silently: {text}"
+            ))),
+            _ => match stopping_code(&place, code) {
+                Some(error) => Err(error),
+                None => {
+                    warn!("{place}: {text}");
+                    Ok(None)
+                }
+            },
+        }
+    }
+
+    /// An error that names no partition of ours.
+    fn complain(&self, code: Code) -> Result<Option<Next>, Error> {
+        if code == Code::PartitionEOF {
+            return Ok(None);
+        }
+        match stopping_code("reading the input topics", code) {
+            Some(error) => Err(error),
+            None => {
+                warn!("reading the input topics: {code}");
+                Ok(None)
+            }
+        }
+    }
+
+    /// Sends partitions back to where they are, if librdkafka believes them to be elsewhere. To be called
+    /// before whatever may answer a rebalance, those included that were not noticed yet.
+    fn seat_anew(&mut self) -> Result<(), Error> {
+        for index in self.next..self.queue.len() {
+            let message = self.queue.message(index);
+            if message.error().is_some()
+                && let Some(partition) = self.partition(message.topic(), message.partition())
+                && let Some(reading) = self.reading.get_mut(&partition)
+            {
+                reading.note_error();
+            }
+        }
+        let mut list = TopicPartitionList::new();
+        for (partition, reading) in &mut self.reading {
+            if let Some(position) = reading.take_doubt() {
+                add(&mut list, &self.topics, *partition, At::Offset(position))?;
+            }
+        }
+        if list.count() == 0 {
+            return Ok(());
+        }
+        debug!(partitions = list.count(), "seated anew before a rebalance");
+        // Without waiting: the resumption that the answer brings is queued behind it.
+        let sought = self.consumer.seek_partitions(list, Duration::ZERO);
+        self.answer(sought.map(drop))
+    }
+
+    /// Answers the revocation, if nothing of it is read any more.
+    fn revoke_if_complete(&mut self) -> Result<(), Error> {
+        let Some(gone) = self.revocation.as_ref().and_then(Revocation::complete) else {
+            return Ok(());
+        };
+        let mut list = TopicPartitionList::new();
+        for partition in gone {
+            add(&mut list, &self.topics, *partition, At::Invalid)?;
+        }
+        self.seat_anew()?;
+        self.answer(self.consumer.incremental_unassign(&list))?;
+        self.revocation = None;
+        Ok(())
+    }
+
+    /// A refused answer leaves the member stuck in its rebalance.
+    fn answer(&self, given: Result<(), rdkafka::error::KafkaError>) -> Result<(), Error> {
+        given.map_err(|error| Error::World(format!("the group's rebalance: {error}")))
+    }
+
+    /// Stops handing over a partition. True if librdkafka has it and no revocation will
+    /// take it away.
+    fn give_up(&mut self, partition: InputPartition) -> bool {
+        let was_read = self.reading.remove(&partition).is_some();
+        let is_awaited = self
+            .revocation
+            .as_mut()
+            .is_some_and(|revocation| revocation.note_given_up(partition, was_read));
+        was_read && !is_awaited
+    }
+
+    /// Leaves librdkafka without partitions and without a rebalance that waits for an answer.
+    fn give_back_everything(&mut self) -> Result<(), Error> {
+        let mut list = TopicPartitionList::new();
+        for partition in self.reading.keys() {
+            add(&mut list, &self.topics, *partition, At::Invalid)?;
+        }
+        if let Some(revocation) = self.revocation.take() {
+            for partition in revocation.given_up() {
+                add(&mut list, &self.topics, *partition, At::Invalid)?;
+            }
+        }
+        self.reading.clear();
+        self.answer(self.consumer.incremental_unassign(&list))?;
+        serve(&self.consumer);
+        let nothing = TopicPartitionList::new();
+        while let Some(notice) = self.consumer.context().take_notice() {
+            self.answer(match notice {
+                Notice::Assign(_) => self.consumer.incremental_assign(&nothing),
+                Notice::Revoke(_) | Notice::Lose(_) => self.consumer.incremental_unassign(&nothing),
+            })?;
+        }
+        Ok(())
+    }
+
+    fn partition(&self, topic: &str, partition: i32) -> Option<InputPartition> {
+        let kind = self.topics.iter().position(|name| name == topic)?;
+        Some(InputPartition {
+            kind: KindId(u8::try_from(kind).ok()?),
+            partition: u32::try_from(partition).ok()?,
+        })
+    }
+
+    fn partitions(&self, named: &[(String, i32)]) -> Vec<InputPartition> {
+        named
+            .iter()
+            .filter_map(|(topic, partition)| self.partition(topic, *partition))
+            .collect()
+    }
+
+    fn topic(&self, partition: InputPartition) -> &str {
+        &self.topics[usize::from(partition.kind.0)]
+    }
+}
+
+fn add(
+    list: &mut TopicPartitionList,
+    topics: &[String],
+    partition: InputPartition,
+    at: At,
+) -> Result<(), Error> {
+    let topic = &topics[usize::from(partition.kind.0)];
+    list.add_partition_offset(topic, number(partition.partition), at)
+        .map_err(|error| Error::World(format!("{topic} [{}]: {error}", partition.partition)))
+}
+
+impl ports::Source for Source {
+    fn join(&mut self) -> Result<(), Error> {
+        let topics: Vec<&str> = self.topics.iter().map(String::as_str).collect();
+        self.consumer
+            .subscribe(&topics)
+            .map_err(|error| Error::World(format!("joining the group: {error}")))
+    }
+
+    fn poll(&mut self, wait: Duration) -> Result<Input<'_>, Error> {
+        Ok(match self.next(wait)? {
+            Next::Nothing => Input::Nothing,
+            Next::End(partition, position) => Input::End {
+                partition,
+                position,
+            },
+            Next::Assigned(partitions) => Input::Assigned(partitions),
+            Next::Revoked(partitions) => Input::Revoked(partitions),
+            Next::Lost(partitions) => Input::Lost(partitions),
+            Next::Run(partition, range) => Input::Run {
+                partition,
+                records: range
+                    .map(|index| {
+                        let message = self.queue.message(index);
+                        Record {
+                            offset: Offset(message.offset()),
+                            timestamp: message.timestamp(),
+                            content_type: message.header(c"content-type"),
+                            payload: message.payload().unwrap_or_default(),
+                        }
+                    })
+                    .collect(),
+            },
+        })
+    }
+
+    fn assign(&mut self, from: &[(InputPartition, Offset)]) -> Result<(), Error> {
+        let mut list = TopicPartitionList::with_capacity(from.len());
+        for (partition, offset) in from {
+            let topic = self.topic(*partition);
+            self.queue
+                .forward(topic, number(partition.partition))
+                .map_err(|error| Error::World(format!("{topic}: {error}")))?;
+            add(&mut list, &self.topics, *partition, At::Offset(offset.0))?;
+        }
+        self.seat_anew()?;
+        self.answer(self.consumer.incremental_assign(&list))?;
+        let batch = self.batch + 1;
+        for (partition, offset) in from {
+            self.reading
+                .insert(*partition, Reading::new(offset.0, batch));
+        }
+        Ok(())
+    }
+
+    fn unassign(&mut self, partitions: &[InputPartition]) -> Result<(), Error> {
+        let mut list = TopicPartitionList::new();
+        for partition in partitions {
+            if self.give_up(*partition) {
+                add(&mut list, &self.topics, *partition, At::Invalid)?;
+            }
+        }
+        if list.count() > 0 {
+            self.seat_anew()?;
+            self.answer(self.consumer.incremental_unassign(&list))?;
+        }
+        self.revoke_if_complete()
+    }
+
+    fn committed(
+        &mut self,
+        partitions: &[InputPartition],
+    ) -> Result<Option<Vec<Option<Offset>>>, Error> {
+        if partitions.is_empty() {
+            return Ok(Some(Vec::new()));
+        }
+        let mut list = TopicPartitionList::with_capacity(partitions.len());
+        for partition in partitions {
+            add(&mut list, &self.topics, *partition, At::Invalid)?;
+        }
+        // A read_committed client asks for stable offsets: librdkafka tries again while a transaction
+        // that holds some is pending.
+        let found = match self.consumer.committed_offsets(list, COMMITTED_WITHIN) {
+            Ok(found) => found,
+            Err(error) => {
+                debug!("the group's offsets are not known: {}", code_of(&error));
+                return stopping("the group's offsets", &error).map_or(Ok(None), Err);
+            }
+        };
+        self.consumer.context().note_answer();
+        let mut offsets = Vec::with_capacity(partitions.len());
+        for partition in partitions {
+            let topic = self.topic(*partition);
+            let Some(element) = found.find_partition(topic, number(partition.partition)) else {
+                return Ok(None);
+            };
+            if let Err(error) = element.error() {
+                return stopping("the group's offsets", &error).map_or(Ok(None), Err);
+            }
+            offsets.push(match element.offset() {
+                At::Offset(offset) => Some(Offset(offset)),
+                _ => None,
+            });
+        }
+        Ok(Some(offsets))
+    }
+
+    fn bounds(&mut self, partition: InputPartition) -> Result<Option<Bounds>, Error> {
+        let topic = &self.topics[usize::from(partition.kind.0)];
+        let of = [(topic.as_str(), partition.partition)];
+        let Some(low) = self.lookup.lows(&of)? else {
+            return Ok(None);
+        };
+        let Some(high) = self.lookup.highs(&of)? else {
+            return Ok(None);
+        };
+        let Some(topic_id) = self.lookup.topic_id(topic)? else {
+            return Ok(None);
+        };
+        Ok(Some(Bounds {
+            low: Offset(low[0]),
+            high: Offset(high[0]),
+            topic_id,
+        }))
+    }
+
+    fn partition_counts(&mut self) -> Result<Option<Vec<u32>>, Error> {
+        let topics: Vec<&str> = self.topics.iter().map(String::as_str).collect();
+        self.lookup.partition_counts(&topics)
+    }
+
+    fn is_member(&mut self) -> bool {
+        // Rebalances that wait in librdkafka are not known before its queue is served.
+        serve(&self.consumer);
+        !self.has_left
+            && self.consumer.context().fatal().is_none()
+            && !self.consumer.context().has_notice()
+            && self.membership().is_valid()
+    }
+
+    fn leave(&mut self) {
+        if std::mem::replace(&mut self.has_left, true) {
+            return;
+        }
+        if let Err(error) = self.give_back_everything() {
+            debug!("leaving: {error}");
+        }
+        self.consumer.context().begin_to_leave();
+        let consumer = Arc::clone(&self.consumer);
+        let (done, is_done) = mpsc::channel();
+        let closing = thread::Builder::new().name("kafka-leave".into());
+        let spawned = closing.spawn(move || {
+            let closed = consumer.close_queue();
+            while closed.is_ok() && !consumer.closed() {
+                consumer.poll(Duration::from_millis(20));
+            }
+            // The waiting side may have given up.
+            let _ = done.send(());
+        });
+        if spawned.is_err() || is_done.recv_timeout(LEAVE_WITHIN).is_err() {
+            warn!("the group did not answer; it finds out by itself that this member is gone");
+        }
+    }
+}
