@@ -7,7 +7,7 @@
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
 
-demo: ## months of synthetic events, counted and published by one process; needs no Kafka
+demo: ## three months of made-up events, counted, released and compared with the truth; no Kafka needed
 	@scripts/setup.sh
 	cargo run -p appmi -- demo
 

@@ -5,9 +5,13 @@
 
 pub mod cli;
 pub mod config;
+pub mod demo;
 pub mod exit;
+pub mod host;
 pub mod http;
+pub mod inspect;
 pub mod logging;
 pub mod metrics;
 pub mod output;
+pub mod pipeline;
 pub mod signals;

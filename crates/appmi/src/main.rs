@@ -1,11 +1,13 @@
 //! `appmi`: the life of the process, from its arguments to its exit code.
 
+use std::path::Path;
 use std::process::ExitCode;
 
-use appmi::cli::{Cli, Command, Global};
+use appmi::cli::{Cli, Command, Global, Inspect};
 use appmi::config::{self, Config};
 use appmi::exit::{self, Exit};
-use appmi::{logging, output};
+use appmi::signals::StopRequest;
+use appmi::{demo, inspect, logging, output};
 use clap::{CommandFactory, Parser};
 
 /// Overrides `malloc`, so that librdkafka and RocksDB allocate from it too.
@@ -32,11 +34,9 @@ fn obey(cli: Cli) -> Exit {
             clap_complete::generate(shell, &mut Cli::command(), "appmi", &mut script);
             answer(&String::from_utf8_lossy(&script))
         }
-        Command::Run
-        | Command::Demo(_)
-        | Command::Topics(_)
-        | Command::Settings(_)
-        | Command::Inspect(_) => {
+        Command::Demo(arguments) => stoppable(|stop| demo::demo(&arguments, stop)),
+        Command::Inspect(arguments) => inspect_state(&cli.global, &arguments),
+        Command::Run | Command::Topics(_) | Command::Settings(_) => {
             output::refuse(
                 "this build has no pipeline",
                 &["build it with the engine wired in"],
@@ -58,6 +58,33 @@ fn configured(global: &Global, go_on: impl FnOnce(Config) -> Exit) -> Exit {
         Err(config::Problems(problems)) => {
             output::refuse("the configuration cannot stand", &problems);
             Exit::Configuration
+        }
+    }
+}
+
+/// Tells what the named state directory holds, or the configured one.
+fn inspect_state(global: &Global, arguments: &Inspect) -> Exit {
+    let inspected = |dir: &Path| match inspect::inspect(dir) {
+        Ok(inspection) if arguments.json => answer(&format!("{:#}\n", inspection.to_json())),
+        Ok(inspection) => answer(&inspection.to_text()),
+        Err(error) => {
+            output::refuse("the state can't be inspected", &[error]);
+            Exit::World
+        }
+    };
+    match &arguments.state_dir {
+        Some(dir) => inspected(dir),
+        None => configured(global, |config| inspected(&config.state_dir)),
+    }
+}
+
+/// Goes on until done or asked to stop by a signal.
+fn stoppable(go_on: impl FnOnce(StopRequest) -> Exit) -> Exit {
+    match StopRequest::listen() {
+        Ok(stop) => go_on(stop),
+        Err(error) => {
+            tracing::error!(%error, "signals can't be listened to");
+            Exit::World
         }
     }
 }

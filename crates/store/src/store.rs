@@ -108,7 +108,7 @@ impl Store for RocksStore {
         let mut options = WriteOptions::default();
         options.set_sync(false);
         self.db
-            .write_opt(&batch, &options)
+            .write_opt(batch, &options)
             .map_err(|error| self.failed(&error))
     }
 }
