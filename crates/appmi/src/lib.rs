@@ -3,6 +3,7 @@
 //! Only this crate reads configuration, environment and arguments, serves HTTP, writes metrics and
 //! logs, and decides how the process ends.
 
+pub mod check;
 pub mod cli;
 pub mod config;
 pub mod demo;
@@ -14,4 +15,7 @@ pub mod logging;
 pub mod metrics;
 pub mod output;
 pub mod pipeline;
+pub mod run;
+pub mod settings;
 pub mod signals;
+pub mod topics;

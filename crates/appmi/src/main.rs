@@ -7,7 +7,7 @@ use appmi::cli::{Cli, Command, Global, Inspect};
 use appmi::config::{self, Config};
 use appmi::exit::{self, Exit};
 use appmi::signals::StopRequest;
-use appmi::{demo, inspect, logging, output};
+use appmi::{check, demo, inspect, logging, output, run, settings, topics};
 use clap::{CommandFactory, Parser};
 
 /// Overrides `malloc`, so that librdkafka and RocksDB allocate from it too.
@@ -22,26 +22,22 @@ fn main() -> ExitCode {
 
 fn obey(cli: Cli) -> Exit {
     match cli.command {
-        Command::Check => configured(&cli.global, |config| {
-            answer(&format!(
-                "the configuration holds together: {} kinds of events, months from {}\n",
-                config.kinds.len(),
-                config.months.first_month
-            ))
+        Command::Run => configured(&cli.global, |config| {
+            stoppable(|stop| run::run(&config, &stop))
         }),
+        Command::Demo(arguments) => stoppable(|stop| demo::demo(&arguments, stop)),
+        Command::Check => configured(&cli.global, |config| check::check(&config)),
+        Command::Topics(arguments) => {
+            configured(&cli.global, |config| topics::topics(&config, &arguments))
+        }
+        Command::Settings(arguments) => configured(&cli.global, |config| {
+            settings::settings(&config, arguments.apply)
+        }),
+        Command::Inspect(arguments) => inspect_state(&cli.global, &arguments),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "appmi", &mut script);
             answer(&String::from_utf8_lossy(&script))
-        }
-        Command::Demo(arguments) => stoppable(|stop| demo::demo(&arguments, stop)),
-        Command::Inspect(arguments) => inspect_state(&cli.global, &arguments),
-        Command::Run | Command::Topics(_) | Command::Settings(_) => {
-            output::refuse(
-                "this build has no pipeline",
-                &["build it with the engine wired in"],
-            );
-            Exit::Usage
         }
     }
 }

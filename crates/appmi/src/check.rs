@@ -1,0 +1,140 @@
+//! `appmi check`: everything that `run` will need, looked at without changing anything, all problems at once.
+
+use std::path::Path;
+
+use kafka::{Admin, Inspection};
+use store::{OpenError, RocksStore, Sizes};
+
+use crate::config::Config;
+use crate::exit::Exit;
+use crate::output;
+use crate::{run, settings};
+
+/// Checks the state directory, the client properties, the broker, the topics and the recorded settings.
+/// The configuration itself, the key file and the reference data are good, or there would be none.
+#[must_use]
+pub fn check(config: &Config) -> Exit {
+    let mut findings = Findings::default();
+    findings.check_state(&config.state_dir);
+    findings.check_kafka(config);
+    if findings.problems.is_empty() {
+        let text = format!(
+            "{}\neverything is as `appmi run` needs it\n",
+            findings.good.join("\n")
+        );
+        return if output::answer(&text).is_ok() {
+            Exit::Done
+        } else {
+            Exit::World
+        };
+    }
+    output::refuse(
+        "not everything is as `appmi run` needs it",
+        &findings.problems,
+    );
+    if findings.is_configuration {
+        Exit::Configuration
+    } else {
+        Exit::World
+    }
+}
+
+#[derive(Debug, Default)]
+struct Findings {
+    good: Vec<String>,
+    problems: Vec<String>,
+    /// Whether any of the problems is for the operator's configuration, rather than a failure of the world.
+    is_configuration: bool,
+}
+
+impl Findings {
+    fn wrong(&mut self, problem: String) {
+        self.is_configuration = true;
+        self.problems.push(problem);
+    }
+
+    fn failed(&mut self, error: &engine::Error) {
+        self.is_configuration |= matches!(error, engine::Error::Configuration(_));
+        self.problems.push(error.to_string());
+    }
+
+    fn check_state(&mut self, dir: &Path) {
+        if !dir.exists() {
+            match tempfile::tempdir_in(nearest(dir)) {
+                Ok(_) => self.good.push(format!(
+                    "the state directory {} will be made",
+                    dir.display()
+                )),
+                Err(error) => self.wrong(format!(
+                    "state.dir: {} can't be made: {error}; name a folder that can be written",
+                    dir.display()
+                )),
+            }
+            return;
+        }
+        match RocksStore::open(dir, Sizes::default()) {
+            Ok(_) => self
+                .good
+                .push(format!("the state directory {} can be used", dir.display())),
+            Err(OpenError::InUse(dir)) => self.good.push(format!(
+                "the state directory {} is in use by a running instance",
+                dir.display()
+            )),
+            Err(error) => self.wrong(format!("state.dir: {error}")),
+        }
+    }
+
+    fn check_kafka(&mut self, config: &Config) {
+        let cluster = match run::cluster(config) {
+            Ok(cluster) => cluster,
+            Err(problems) => {
+                problems.into_iter().for_each(|problem| self.wrong(problem));
+                return;
+            }
+        };
+        let admin = match Admin::new(&cluster) {
+            Ok(admin) => admin,
+            Err(error) => return self.failed(&error),
+        };
+        match admin.brokers() {
+            Ok(brokers) => self.good.push(format!("{brokers} brokers answer")),
+            Err(error) => return self.failed(&error),
+        }
+        let topics = run::topics(config);
+        let inspections = match admin.inspect(&topics) {
+            Ok(inspections) => inspections,
+            Err(error) => return self.failed(&error),
+        };
+        let faults: Vec<String> = inspections.iter().flat_map(Inspection::faults).collect();
+        if !faults.is_empty() {
+            faults.into_iter().for_each(|fault| self.wrong(fault));
+            return;
+        }
+        self.good
+            .push(format!("{} topics are as they must be", inspections.len()));
+        match settings::recorded(&cluster, &topics, config) {
+            Ok(recorded) => {
+                let differences = recorded.differences();
+                if !differences.is_empty() {
+                    self.wrong(differences.to_text());
+                } else if let Some(in_force) = recorded.in_force {
+                    self.good.push(format!(
+                        "settings {} are in force and the same",
+                        in_force.number
+                    ));
+                } else {
+                    self.good.push("no settings are recorded yet".to_owned());
+                }
+            }
+            Err(error) => self.failed(&error),
+        }
+    }
+}
+
+/// The nearest folder above that exists.
+fn nearest(dir: &Path) -> &Path {
+    dir.ancestors()
+        .skip(1)
+        .find(|above| !above.as_os_str().is_empty() && above.exists())
+        .unwrap_or_else(|| Path::new("."))
+}

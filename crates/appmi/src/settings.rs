@@ -1,0 +1,179 @@
+//! `appmi settings`: the settings in force beside the configured ones, and putting these in force.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use engine::ports::{CommitError, Journal as _, LeaderRecord, Published, Releases as _};
+use engine::{Error, settings};
+use kafka::{Cluster, Journal, Releases, Topics};
+use model::Offset;
+use wire::partials::{self, PartialKey};
+use wire::v1::Settings;
+
+use crate::config::Config;
+use crate::exit::Exit;
+use crate::output;
+use crate::pipeline::{engine_options, exit_of};
+use crate::run;
+
+/// How long reading the recorded settings may take without anything coming.
+const READ_WITHIN: Duration = Duration::from_secs(30);
+
+/// What is recorded in the partials topic, beside what this configuration would record.
+#[derive(Debug)]
+pub struct Recorded {
+    /// None before the first leader.
+    pub in_force: Option<Settings>,
+    /// Without number and filling.
+    pub configured: Settings,
+}
+
+impl Recorded {
+    /// How they differ; not at all where nothing is recorded yet.
+    #[must_use]
+    pub fn differences(&self) -> settings::Differences {
+        let in_force = self.in_force.as_ref();
+        in_force
+            .map(|in_force| settings::differences(in_force, &self.configured))
+            .unwrap_or_default()
+    }
+}
+
+/// Reads the settings in force.
+///
+/// # Errors
+/// If the owned topics can't be read.
+pub fn recorded(cluster: &Cluster, topics: &Topics, config: &Config) -> Result<Recorded, Error> {
+    let mut journal = Journal::new(cluster, topics.clone())?;
+    let (partials, month_close) = journal.partition_counts();
+    let silent =
+        || Error::World("the partials topic can't be read in time: is the broker well?".into());
+    let began = Instant::now();
+    let ends = loop {
+        match journal.ends()? {
+            Some(ends) => break ends,
+            None if began.elapsed() > READ_WITHIN => return Err(silent()),
+            None => {}
+        }
+    };
+    let settings_at = Published::Partials(0);
+    let ends: BTreeMap<Published, Offset> = ends.into_iter().collect();
+    let others: Vec<_> = ends
+        .iter()
+        .filter(|(at, _)| **at != settings_at)
+        .map(|(at, end)| (*at, *end))
+        .collect();
+    journal.start(&others)?;
+    let end = ends.get(&settings_at).copied().unwrap_or(Offset(0));
+    let mut position = Offset(0);
+    let mut in_force = None;
+    let mut heard = Instant::now();
+    while position < end {
+        let batch = journal.poll(Duration::from_millis(200))?;
+        for record in batch.records {
+            if let (Ok(PartialKey::Settings), Some(value)) =
+                (PartialKey::decode(&record.key), record.value)
+            {
+                let read = partials::decode::<Settings>(&value);
+                in_force = Some(read.map_err(|error| Error::Contradiction(error.to_string()))?);
+            }
+        }
+        for (at, next) in batch.positions {
+            if at == settings_at {
+                position = next;
+                heard = Instant::now();
+            }
+        }
+        if heard.elapsed() > READ_WITHIN {
+            return Err(silent());
+        }
+    }
+    let configured = settings::of(&engine_options(config), partials, month_close);
+    Ok(Recorded {
+        in_force,
+        configured,
+    })
+}
+
+/// Shows the settings, or puts the configured ones in force.
+#[must_use]
+pub fn settings(config: &Config, apply: bool) -> Exit {
+    let cluster = match run::cluster(config) {
+        Ok(cluster) => cluster,
+        Err(problems) => {
+            output::refuse("the client properties can't stand", &problems);
+            return Exit::Configuration;
+        }
+    };
+    let topics = run::topics(config);
+    let recorded = match recorded(&cluster, &topics, config) {
+        Ok(recorded) => recorded,
+        Err(error) => return exit_of(&error),
+    };
+    let differences = recorded.differences();
+    let Some(in_force) = &recorded.in_force else {
+        return say(
+            "no settings are recorded yet: the first `appmi run` records the configured ones\n",
+        );
+    };
+    if differences.is_empty() {
+        let number = in_force.number;
+        return say(&format!(
+            "settings {number} are in force, the configured ones are the same\n"
+        ));
+    }
+    if !apply {
+        output::refuse(
+            "the configured settings are not in force",
+            &[differences.to_text()],
+        );
+        return Exit::Configuration;
+    }
+    if !differences.fixed.is_empty() {
+        output::refuse("these settings can't change", &[differences.to_text()]);
+        return Exit::Configuration;
+    }
+    match put_in_force(&cluster, &topics, &recorded, in_force) {
+        Ok(number) => say(&format!(
+            "settings {number} are in force: {}\ninstances with the former ones stop; start them with these\n",
+            differences.changeable.join("; ")
+        )),
+        Err(error) => exit_of(&error),
+    }
+}
+
+fn put_in_force(
+    cluster: &Cluster,
+    topics: &Topics,
+    recorded: &Recorded,
+    in_force: &Settings,
+) -> Result<u64, Error> {
+    let number = in_force.number + 1;
+    let filling = in_force.filling.clone();
+    let settings = Settings {
+        number,
+        filling,
+        ..recorded.configured.clone()
+    };
+    let record = LeaderRecord {
+        to: Published::Partials(0),
+        key: PartialKey::Settings.encode(),
+        value: Some(partials::encode(&settings)),
+        headers: Vec::new(),
+    };
+    let mut releases = Releases::new(cluster, topics.clone());
+    let published = releases.take().and_then(|()| releases.publish(&[record]));
+    published.map(|()| number).map_err(|error| match error {
+        CommitError::Fatal(error) => error,
+        other => Error::World(format!(
+            "the settings were not recorded ({other}); try again"
+        )),
+    })
+}
+
+fn say(text: &str) -> Exit {
+    match output::answer(text) {
+        Ok(()) => Exit::Done,
+        Err(_) => Exit::World,
+    }
+}
