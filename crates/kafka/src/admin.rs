@@ -68,11 +68,11 @@ impl Admin {
     /// [`Error::World`] if nobody answers within ten seconds, [`Error::Configuration`] where a setting is
     /// the reason.
     pub fn brokers(&self) -> Result<usize, Error> {
-        serve(&self.observer);
+        serve(&self.observer)?;
         match self.observer.fetch_metadata(None, ANSWER_WITHIN) {
             Ok(metadata) => Ok(metadata.brokers().len()),
             Err(error) => {
-                serve(&self.observer);
+                serve(&self.observer)?;
                 Err(refused("no broker answers", code_of(&error)))
             }
         }
@@ -114,7 +114,7 @@ impl Admin {
 
     /// How many partitions a topic has; none if it is not there.
     fn partitions(&self, topic: &str) -> Result<Option<u32>, Error> {
-        serve(&self.observer);
+        serve(&self.observer)?;
         let what = format!("the partitions of {topic}");
         let metadata = self
             .observer
@@ -211,7 +211,7 @@ impl Admin {
     /// # Errors
     /// If the brokers refuse or do not answer.
     pub fn group_members(&self, group: &str) -> Result<usize, Error> {
-        serve(&self.observer);
+        serve(&self.observer)?;
         let list = self
             .observer
             .fetch_group_list(Some(group), ANSWER_WITHIN)

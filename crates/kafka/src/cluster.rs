@@ -13,68 +13,93 @@ use rdkafka::producer::BaseProducer;
 
 use crate::context::{Consumer, Context, Detached, Producer, Reach};
 
-/// Properties whose value correctness needs; another value is refused.
-const FIXED: [(&str, &str, &str); 12] = [
-    (
+/// A property whose value correctness needs; another value is refused.
+struct Fixed(Side, &'static str, &'static str, &'static str);
+
+/// Which clients a property is for. librdkafka warns of those that it has no use for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Side {
+    Consumer,
+    Producer,
+}
+
+const FIXED: [Fixed; 11] = [
+    Fixed(
+        Side::Consumer,
         "isolation.level",
         "read_committed",
         "aborted records must not be counted",
     ),
-    (
+    Fixed(
+        Side::Consumer,
         "enable.auto.commit",
         "false",
-        "offsets are committed with the counts they belong to",
+        "offsets are committed with their counts",
     ),
-    (
+    Fixed(
+        Side::Consumer,
         "enable.auto.offset.store",
         "false",
-        "offsets are committed with the counts they belong to",
+        "offsets are committed with their counts",
     ),
-    (
+    Fixed(
+        Side::Consumer,
         "auto.offset.reset",
         "error",
         "a truncated log must not be skipped",
     ),
-    (
+    Fixed(
+        Side::Consumer,
         "enable.partition.eof",
         "true",
         "an idle partition is recognised by it",
     ),
-    (
+    Fixed(
+        Side::Consumer,
         "partition.assignment.strategy",
         "cooperative-sticky",
         "partitions change hands one by one",
     ),
-    (
+    Fixed(
+        Side::Consumer,
         "group.protocol",
         "classic",
         "partitions change hands one by one",
     ),
-    (
-        "enable.idempotence",
-        "true",
-        "a record must not be written twice",
-    ),
-    ("acks", "all", "what is published must not be lost"),
-    (
-        "request.required.acks",
-        "all",
-        "what is published must not be lost",
-    ),
-    (
+    Fixed(
+        Side::Consumer,
         "allow.auto.create.topics",
         "false",
         "a misspelt topic is an error",
     ),
-    ("log.queue", "true", "appmi writes the log"),
+    Fixed(
+        Side::Producer,
+        "enable.idempotence",
+        "true",
+        "a record must not be written twice",
+    ),
+    Fixed(
+        Side::Producer,
+        "acks",
+        "all",
+        "what is published must not be lost",
+    ),
+    // Another name of the same.
+    Fixed(
+        Side::Producer,
+        "request.required.acks",
+        "all",
+        "what is published must not be lost",
+    ),
 ];
 
 /// Properties that have another place.
-const ELSEWHERE: [(&str, &str); 5] = [
+const ELSEWHERE: [(&str, &str); 6] = [
     ("bootstrap.servers", "set kafka.bootstrap_servers"),
     ("metadata.broker.list", "set kafka.bootstrap_servers"),
     ("group.id", "set kafka.group_id"),
     ("transactional.id", "it is drawn at each start"),
+    ("log.queue", "appmi writes the log"),
     (
         "transaction.timeout.ms",
         "it is fixed: a dead instance must not hold readers up for long",
@@ -139,7 +164,7 @@ impl Cluster {
 
     /// The member of the group.
     pub(crate) fn member(&self, more: &[(&str, &str)]) -> Result<Consumer, Error> {
-        let mut config = self.config(more);
+        let mut config = self.config(Side::Consumer, more);
         for key in MEMBER_ONLY {
             if let Some(value) = self.properties.get(key) {
                 config.set(key, value);
@@ -157,7 +182,7 @@ impl Cluster {
         client: &'static str,
         more: &[(&str, &str)],
     ) -> Result<Consumer, Error> {
-        let mut config = self.config(more);
+        let mut config = self.config(Side::Consumer, more);
         config.set("group.id", &self.group_id);
         self.create::<BaseConsumer<Context>>(client, &config)
             .map(Detached::new)
@@ -165,7 +190,7 @@ impl Cluster {
 
     /// A client that reads no records. It sees open transactions, so it knows high watermarks.
     pub(crate) fn observer(&self) -> Result<Consumer, Error> {
-        let mut config = self.config(&[]);
+        let mut config = self.config(Side::Consumer, &[]);
         config.set("isolation.level", "read_uncommitted");
         self.create::<BaseConsumer<Context>>("lookup", &config)
             .map(Detached::new)
@@ -177,17 +202,17 @@ impl Cluster {
         client: &'static str,
         more: &[(&str, &str)],
     ) -> Result<Producer, Error> {
-        self.create::<BaseProducer<Context>>(client, &self.config(more))
+        self.create::<BaseProducer<Context>>(client, &self.config(Side::Producer, more))
             .map(Detached::new)
     }
 
     /// The configuration of a client for administration.
     pub(crate) fn admin(&self) -> (ClientConfig, Context) {
-        (self.config(&[]), self.context("admin"))
+        (self.config(Side::Producer, &[]), self.context("admin"))
     }
 
     /// The operator's properties win over `more`, what correctness needs wins over both.
-    fn config(&self, more: &[(&str, &str)]) -> ClientConfig {
+    fn config(&self, side: Side, more: &[(&str, &str)]) -> ClientConfig {
         let mut config = ClientConfig::new();
         config
             .set_log_level(RDKafkaLogLevel::Info)
@@ -200,11 +225,12 @@ impl Cluster {
                 config.set(key, value);
             }
         }
-        for (key, value, _) in FIXED {
-            config.set(key, value);
+        for Fixed(of, key, value, _) in FIXED {
+            if of == side {
+                config.set(key, value);
+            }
         }
-        // Two names of one property, and one that rdkafka sets.
-        config.remove("request.required.acks").remove("log.queue");
+        config.remove("request.required.acks");
         config.set("bootstrap.servers", &self.bootstrap_servers);
         config
     }
@@ -241,7 +267,7 @@ fn refusal(key: &str, value: &str) -> Option<String> {
             "kafka.properties: \"{key}\" can't be set here: {instead}"
         ));
     }
-    if let Some((_, needed, why)) = FIXED.iter().find(|(name, ..)| *name == key) {
+    if let Some(Fixed(_, _, needed, why)) = FIXED.iter().find(|Fixed(_, name, ..)| *name == key) {
         let same = value == *needed || (key.ends_with("acks") && value == "-1");
         return (!same).then(|| {
             format!("kafka.properties: \"{key}\" must stay \"{needed}\": {why}; remove the line")
@@ -291,7 +317,10 @@ mod tests {
     #[test]
     fn the_operator_tunes_every_client_but_never_what_correctness_needs() {
         let cluster = cluster(&[("linger.ms", "50"), ("socket.keepalive.enable", "true")]).unwrap();
-        let config = cluster.config(&[("linger.ms", "5"), ("batch.size", "1000")]);
+        let config = cluster.config(
+            Side::Consumer,
+            &[("linger.ms", "5"), ("batch.size", "1000")],
+        );
         assert_eq!(config.get("linger.ms"), Some("50"));
         assert_eq!(config.get("batch.size"), Some("1000"));
         assert_eq!(config.get("isolation.level"), Some("read_committed"));
@@ -302,6 +331,9 @@ mod tests {
     fn only_the_member_of_the_group_is_static() {
         let cluster = cluster(&[("group.instance.id", "appmi-0")]).unwrap();
         assert_eq!(cluster.group_instance_id(), Some("appmi-0"));
-        assert_eq!(cluster.config(&[]).get("group.instance.id"), None);
+        assert_eq!(
+            cluster.config(Side::Consumer, &[]).get("group.instance.id"),
+            None
+        );
     }
 }

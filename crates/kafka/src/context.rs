@@ -44,7 +44,6 @@ pub(crate) struct Context {
     client: &'static str,
     reach: Arc<Reach>,
     notices: Mutex<VecDeque<Notice>>,
-    fatal: Mutex<Option<String>>,
     undelivered: Mutex<Option<RDKafkaErrorCode>>,
     is_leaving: AtomicBool,
     callbacks: AtomicU64,
@@ -57,7 +56,6 @@ impl Context {
             client,
             reach,
             notices: Mutex::default(),
-            fatal: Mutex::default(),
             undelivered: Mutex::default(),
             is_leaving: AtomicBool::new(false),
             callbacks: AtomicU64::new(0),
@@ -72,11 +70,6 @@ impl Context {
     /// Whether a rebalance waits to be taken.
     pub(crate) fn has_notice(&self) -> bool {
         !lock(&self.notices).is_empty()
-    }
-
-    /// Why librdkafka has given this client up, if it has.
-    pub(crate) fn fatal(&self) -> Option<String> {
-        lock(&self.fatal).clone()
     }
 
     /// Why the first record of those sent since the last call was not delivered.
@@ -132,16 +125,12 @@ impl ClientContext for Context {
         self.count_callback();
         let client = self.client;
         match code_of(&error) {
-            RDKafkaErrorCode::Fatal => {
-                error!(client, "{reason}");
-                lock(&self.fatal).get_or_insert_with(|| reason.to_owned());
-            }
             RDKafkaErrorCode::AllBrokersDown => self.reach.note_loss(client, reason),
             code => match Trouble::of(code) {
                 Trouble::Passing => self.reach.note_failure(client, reason),
                 Trouble::Setting(_) | Trouble::World => {
                     self.reach
-                        .note_failure(client, &format!("{code:?}: {reason}"));
+                        .note_failure(client, &format!("{code}: {reason}"));
                 }
             },
         }

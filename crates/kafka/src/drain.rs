@@ -79,7 +79,7 @@ impl Drain {
         wait: Duration,
         mut show: impl FnMut(Drained<'_>),
     ) -> Result<usize, Error> {
-        serve(&self.consumer);
+        serve(&self.consumer)?;
         let mut count = 0;
         for index in 0..self.queue.fetch(wait) {
             let message = self.queue.message(index);

@@ -40,10 +40,17 @@ const TUNING: [(&str, &str); 5] = [
 /// Reads what was published.
 pub struct Journal {
     topics: Topics,
+    cluster: Cluster,
     partition_counts: (u32, u32),
+    reader: Option<Reader>,
+    lookup: Lookup,
+}
+
+/// A consumer that reads from one start on. A new start has a new one: a partition that is assigned anew
+/// forgets, some time later, which queue it was forwarded to.
+struct Reader {
     consumer: Arc<Consumer>,
     queue: BatchQueue,
-    lookup: Lookup,
 }
 
 impl Journal {
@@ -58,12 +65,11 @@ impl Journal {
         let counts = insist("the partitions of partials and month-close", || {
             lookup.partition_counts(&names)
         })?;
-        let consumer = Arc::new(cluster.reader("journal", &TUNING)?);
         Ok(Self {
-            partition_counts: (counts[0], counts[1]),
-            queue: BatchQueue::new(Arc::clone(&consumer), FETCH_MESSAGES),
             topics,
-            consumer,
+            cluster: cluster.clone(),
+            partition_counts: (counts[0], counts[1]),
+            reader: None,
             lookup,
         })
     }
@@ -82,26 +88,20 @@ impl Journal {
             Published::MonthClose(partition) => (&topics.month_close, partition),
         }
     }
+}
 
-    fn published(&self, message: Message<'_>) -> Option<Published> {
-        let partition = u32::try_from(message.partition()).ok()?;
-        match message.topic() {
-            topic if topic == self.topics.partials => Some(Published::Partials(partition)),
-            topic if topic == self.topics.month_close => Some(Published::MonthClose(partition)),
-            _ => None,
-        }
-    }
-
+impl Reader {
     /// Adds the messages that the queue holds; their bytes.
     fn take(
         &self,
+        topics: &Topics,
         batch: &mut PublishedBatch,
         positions: &mut BTreeMap<Published, Offset>,
     ) -> Result<usize, Error> {
         let mut bytes = 0;
         for index in 0..self.queue.len() {
             let message = self.queue.message(index);
-            let Some(at) = self.published(message) else {
+            let Some(at) = published(topics, message) else {
                 continue;
             };
             match message.error() {
@@ -114,32 +114,41 @@ impl Journal {
                 Some(Code::PartitionEOF) => {
                     positions.insert(at, Offset(message.offset()));
                 }
-                Some(code) => self.complain(message, code)?,
+                Some(code) => complain(message, code)?,
             }
         }
         Ok(bytes)
     }
+}
 
-    fn complain(&self, message: Message<'_>, code: Code) -> Result<(), Error> {
-        let place = format!("{} [{}]", message.topic(), message.partition());
-        let text = message.error_text();
-        match code {
-            Code::AutoOffsetReset | Code::OffsetOutOfRange | Code::LogTruncation => {
-                Err(Error::Contradiction(format!(
-                    "{place}: the log does not reach the stored position: {text}; delete the state directory"
-                )))
-            }
-            Code::BadMessage
-            | Code::BadCompression
-            | Code::NotImplemented
-            | Code::InvalidMessage
-            | Code::MessageSizeTooLarge => Err(Error::Contradiction(format!(
-                "{place}: a batch of records can't be read: {text}"
-            ))),
-            _ => {
-                warn!("{place}: {text}");
-                stopping_code(&place, code).map_or(Ok(()), Err)
-            }
+fn published(topics: &Topics, message: Message<'_>) -> Option<Published> {
+    let partition = u32::try_from(message.partition()).ok()?;
+    match message.topic() {
+        topic if topic == topics.partials => Some(Published::Partials(partition)),
+        topic if topic == topics.month_close => Some(Published::MonthClose(partition)),
+        _ => None,
+    }
+}
+
+fn complain(message: Message<'_>, code: Code) -> Result<(), Error> {
+    let place = format!("{} [{}]", message.topic(), message.partition());
+    let text = message.error_text();
+    match code {
+        Code::AutoOffsetReset | Code::OffsetOutOfRange | Code::LogTruncation => {
+            Err(Error::Contradiction(format!(
+                "{place}: the log does not reach the stored position: {text}; delete the state directory"
+            )))
+        }
+        Code::BadMessage
+        | Code::BadCompression
+        | Code::NotImplemented
+        | Code::InvalidMessage
+        | Code::MessageSizeTooLarge => Err(Error::Contradiction(format!(
+            "{place}: a batch of records can't be read: {text}"
+        ))),
+        _ => {
+            warn!("{place}: {text}");
+            stopping_code(&place, code).map_or(Ok(()), Err)
         }
     }
 }
@@ -188,6 +197,8 @@ impl ports::Journal for Journal {
         let from: BTreeMap<Published, Offset> = from.iter().copied().collect();
         let known: BTreeSet<Published> = all.iter().copied().collect();
         let failed = |error| Error::World(format!("reading what was published: {error}"));
+        let consumer = Arc::new(self.cluster.reader("journal", &TUNING)?);
+        let queue = BatchQueue::new(Arc::clone(&consumer), FETCH_MESSAGES);
         let mut list = TopicPartitionList::with_capacity(all.len());
         if let Some(strange) = from.keys().find(|at| !known.contains(at)) {
             return Err(Error::Contradiction(format!(
@@ -202,30 +213,30 @@ impl ports::Journal for Journal {
                     "{topic} [{partition}] ends at {high}, but it was read to {begin}: it is another topic of the same name, or it was truncated"
                 )));
             }
-            self.queue
-                .forward(topic, number(partition))
-                .map_err(failed)?;
+            queue.forward(topic, number(partition)).map_err(failed)?;
             // What lies before the beginning of a compacted log was deleted on purpose.
             list.add_partition_offset(topic, number(partition), At::Offset(begin.max(low)))
                 .map_err(failed)?;
         }
-        self.consumer.assign(&list).map_err(failed)
+        consumer.assign(&list).map_err(failed)?;
+        self.reader = Some(Reader { consumer, queue });
+        Ok(())
     }
 
     fn poll(&mut self, wait: Duration) -> Result<PublishedBatch, Error> {
-        serve(&self.consumer);
-        if let Some(reason) = self.consumer.context().fatal() {
-            return Err(Error::World(reason));
-        }
         let mut batch = PublishedBatch::default();
+        let Some(reader) = &mut self.reader else {
+            return Ok(batch);
+        };
+        serve(&reader.consumer)?;
         let mut positions = BTreeMap::new();
         let (mut bytes, mut wait) = (0, wait);
-        while bytes < BATCH_BYTES && self.queue.fetch(wait) > 0 {
-            bytes += self.take(&mut batch, &mut positions)?;
+        while bytes < BATCH_BYTES && reader.queue.fetch(wait) > 0 {
+            bytes += reader.take(&self.topics, &mut batch, &mut positions)?;
             wait = Duration::ZERO;
         }
         if !positions.is_empty() {
-            self.consumer.context().note_answer();
+            reader.consumer.context().note_answer();
         }
         batch.positions = positions.into_iter().collect();
         Ok(batch)

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use engine::Error;
 use rdkafka::consumer::Consumer as _;
 use rdkafka::error::RDKafkaErrorCode;
-use rdkafka::{Offset, TopicPartitionList};
+use rdkafka::{Message as _, Offset, TopicPartitionList};
 use tracing::debug;
 
 use crate::cluster::Cluster;
@@ -54,7 +54,7 @@ impl Lookup {
 
     /// All in one request per broker: the "times" -2 and -1 of Kafka's ListOffsets are the two ends.
     fn ends(&mut self, of: &Partitions<'_>, end: Offset) -> Result<Option<Vec<i64>>, Error> {
-        self.serve();
+        self.serve()?;
         if of.is_empty() {
             return Ok(Some(Vec::new()));
         }
@@ -86,7 +86,7 @@ impl Lookup {
 
     /// How many partitions each topic has; none if any can't be known now.
     pub(crate) fn partition_counts(&mut self, topics: &[&str]) -> Result<Option<Vec<u32>>, Error> {
-        self.serve();
+        self.serve()?;
         let mut counts = Vec::with_capacity(topics.len());
         for topic in topics {
             let metadata = match self.client.fetch_metadata(Some(topic), ANSWER_WITHIN) {
@@ -118,7 +118,7 @@ impl Lookup {
 
     /// The broker's id of a topic, as it was at most five seconds ago.
     pub(crate) fn topic_id(&mut self, topic: &str) -> Result<Option<[u8; 16]>, Error> {
-        self.serve();
+        self.serve()?;
         if let Some((id, asked_at)) = self.ids.get(topic)
             && asked_at.elapsed() < ID_KEPT
         {
@@ -138,21 +138,36 @@ impl Lookup {
     }
 
     /// Lets callbacks run: the logs of a client that nobody polls pile up.
-    fn serve(&self) {
-        serve(&self.client);
+    fn serve(&self) -> Result<(), Error> {
+        serve(&self.client)
     }
 }
 
-/// Lets the callbacks of a client run until there are none left.
-pub(crate) fn serve(client: &Consumer) {
+/// Lets the callbacks of a client run until there are none left, and looks whether librdkafka has given it
+/// up.
+pub(crate) fn serve(client: &Consumer) -> Result<(), Error> {
     loop {
         let before = client.context().callbacks();
-        // A client that is only asked questions gets no records; errors came to the context already.
-        if let Some(Err(error)) = client.poll(Duration::ZERO) {
-            debug!("{error}");
-        } else if client.context().callbacks() == before {
-            return;
+        match client.poll(Duration::ZERO) {
+            // It would be lost: records come through the queues that their partitions are forwarded to.
+            Some(Ok(message)) => {
+                let (topic, partition) = (message.topic(), message.partition());
+                return Err(Error::World(format!(
+                    "a record of {topic} [{partition}] came past its queue"
+                )));
+            }
+            // The context was told.
+            Some(Err(error)) => debug!("{error}"),
+            None if client.context().callbacks() == before => break,
+            None => {}
         }
+    }
+    match native::fatal(client) {
+        None => Ok(()),
+        Some((RDKafkaErrorCode::FencedInstanceId, _)) => Err(Error::World(
+            "fenced by a newer instance: another process uses the same group.instance.id".into(),
+        )),
+        Some((_, reason)) => Err(Error::World(reason)),
     }
 }
 

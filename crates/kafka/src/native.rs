@@ -295,6 +295,18 @@ pub(crate) fn member(consumer: &Consumer) -> Member {
     }
 }
 
+/// Why librdkafka has given a client up, if it has.
+pub(crate) fn fatal(consumer: &Consumer) -> Option<(RDKafkaErrorCode, String)> {
+    let client = consumer.client().native_ptr();
+    let mut text = [0; 512];
+    // SAFETY: the client lives; the text is written within its length, with its end.
+    unsafe {
+        let code = sys::rd_kafka_fatal_error(client, text.as_mut_ptr(), text.len());
+        (code != Response::RD_KAFKA_RESP_ERR_NO_ERROR)
+            .then(|| (code.into(), text_of(text.as_ptr())))
+    }
+}
+
 /// The broker's ids of topics, in the order asked for; one that has none (brokers before 2.8) is an error.
 pub(crate) fn topic_ids(
     consumer: &Consumer,

@@ -43,7 +43,7 @@ const SLICE: Duration = Duration::from_millis(50);
 const COMMITTED_WITHIN: Duration = Duration::from_secs(2);
 
 /// How long leaving may take.
-const LEAVE_WITHIN: Duration = Duration::from_secs(4);
+const LEAVE_WITHIN: Duration = Duration::from_secs(3);
 
 /// Bounds what is fetched ahead: librdkafka spends about 600 bytes on each queued record, however small, and
 /// stops to fetch when either of the two is reached, so an answer of every broker comes on top.
@@ -112,7 +112,7 @@ impl Source {
     fn next(&mut self, wait: Duration) -> Result<Next, Error> {
         let until = Instant::now() + wait;
         loop {
-            self.serve()?;
+            serve(&self.consumer)?;
             if let Some(next) = self.rebalance()? {
                 return Ok(next);
             }
@@ -129,15 +129,6 @@ impl Source {
             } else if left.is_zero() {
                 return Ok(Next::Nothing);
             }
-        }
-    }
-
-    /// Lets callbacks run and looks whether librdkafka has given up.
-    fn serve(&mut self) -> Result<(), Error> {
-        serve(&self.consumer);
-        match self.consumer.context().fatal() {
-            Some(reason) => Err(Error::World(reason)),
-            None => Ok(()),
         }
     }
 
@@ -355,7 +346,7 @@ impl Source {
         }
         self.reading.clear();
         self.answer(self.consumer.incremental_unassign(&list))?;
-        serve(&self.consumer);
+        serve(&self.consumer)?;
         let nothing = TopicPartitionList::new();
         while let Some(notice) = self.consumer.context().take_notice() {
             self.answer(match notice {
@@ -529,9 +520,8 @@ impl ports::Source for Source {
 
     fn is_member(&mut self) -> bool {
         // Rebalances that wait in librdkafka are not known before its queue is served.
-        serve(&self.consumer);
-        !self.has_left
-            && self.consumer.context().fatal().is_none()
+        serve(&self.consumer).is_ok()
+            && !self.has_left
             && !self.consumer.context().has_notice()
             && self.membership().is_valid()
     }

@@ -43,6 +43,14 @@ pub(super) struct Failure {
 }
 
 impl Failure {
+    /// Whether no answer came in time.
+    fn is_late(&self) -> bool {
+        matches!(
+            self.code,
+            Code::OperationTimedOut | Code::TimedOutQueue | Code::MessageTimedOut
+        )
+    }
+
     /// A record that did not reach the brokers.
     pub(super) fn undelivered(code: Code) -> Self {
         Self {
@@ -126,6 +134,8 @@ pub(super) fn judge(stage: Stage, failure: &Failure, is_overdue: bool) -> Verdic
             Some(verdict) => verdict,
         },
         Stage::Begin => Verdict::Replace,
+        // An abort would not be answered either, and a process that is asked to stop has no time to wait.
+        Stage::Send | Stage::Offsets if failure.is_late() => Verdict::Replace,
         Stage::Send | Stage::Offsets => Verdict::Abort,
         Stage::Commit if failure.requires_abort => Verdict::Abort,
         Stage::Commit => Verdict::Replace,
@@ -187,10 +197,18 @@ mod tests {
 
     #[test]
     fn what_was_never_told_to_commit_can_be_aborted() {
-        let undelivered = Failure::undelivered(Code::MessageTimedOut);
+        let undelivered = Failure::undelivered(Code::NotEnoughReplicas);
         assert_eq!(judge(Stage::Send, &undelivered, false), Verdict::Abort);
-        let late = failure(Code::OperationTimedOut, false, false);
-        assert_eq!(judge(Stage::Offsets, &late, false), Verdict::Abort);
+        let failed = failure(Code::CoordinatorNotAvailable, false, ABORTABLE);
+        assert_eq!(judge(Stage::Offsets, &failed, false), Verdict::Abort);
+    }
+
+    #[test]
+    fn brokers_that_do_not_answer_are_not_asked_to_abort() {
+        let undelivered = Failure::undelivered(Code::MessageTimedOut);
+        assert_eq!(judge(Stage::Send, &undelivered, false), Verdict::Replace);
+        let late = failure(Code::OperationTimedOut, false, ABORTABLE);
+        assert_eq!(judge(Stage::Offsets, &late, false), Verdict::Replace);
     }
 
     #[test]
