@@ -19,6 +19,9 @@ use crate::{Options, Tally};
 /// A record whose own timestamp is further ahead of the clock than this is a dead letter.
 const AHEAD_OF_CLOCK_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 
+/// Largest payload that a dead letter carries. A larger one is left out: no record of ours exceeds it.
+pub const LETTER_PAYLOAD_BYTES_MAX: usize = 512 << 10;
+
 /// Records of one pass.
 const PASS_RECORDS: usize = 256;
 
@@ -116,7 +119,7 @@ impl Counter {
                         partition: aggregate.partition,
                         offset: record.offset,
                         reason,
-                        payload: options.include_payload.then(|| record.payload.to_vec()),
+                        payload: letter_payload(options, record),
                     });
                 }
             }
@@ -146,6 +149,11 @@ impl Counter {
             tally.sealed += u64::from(event.is_sealed);
         }
     }
+}
+
+fn letter_payload(options: &Options, record: &Record<'_>) -> Option<Vec<u8>> {
+    let is_carried = options.include_payload && record.payload.len() <= LETTER_PAYLOAD_BYTES_MAX;
+    is_carried.then(|| record.payload.to_vec())
 }
 
 #[inline]

@@ -49,6 +49,28 @@ pub fn boundary(options: &Options, month: Month) -> Timestamp {
     options.calendar.end_of(month).saturating_add(options.grace)
 }
 
+/// Months kept behind the latest closed one at least: those of its 12-month window.
+pub const RETENTION_MONTHS_MIN: u32 = 11;
+
+/// The first month that partitions should keep, if months before it may be dropped: `retention_months` before
+/// the latest closed month, and every month whose 12-month window holds a dropped month is closed.
+#[must_use]
+pub fn floor_due(options: &Options, view: &View) -> Option<Month> {
+    let retention = options.retention_months.max(RETENTION_MONTHS_MIN);
+    let floor = view
+        .latest_closed()?
+        .plus(-i32::try_from(retention).unwrap_or(i32::MAX));
+    let first = options.first_month;
+    // The last month that needs one from below the floor.
+    let last = floor.prev().plus(11);
+    let closed = view
+        .all_closed()
+        .filter(|(month, _)| (first..=last).contains(month))
+        .count();
+    let needed = usize::try_from(last.since(first) + 1).unwrap_or(0);
+    (floor > first && closed == needed).then_some(floor)
+}
+
 /// Whether anything was ever counted: nothing is released before.
 #[must_use]
 pub fn is_anything_counted(view: &View) -> bool {

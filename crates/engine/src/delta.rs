@@ -87,13 +87,23 @@ impl Delta {
         self.cells.iter().filter(|cell| cell.events > 0)
     }
 
-    /// Bytes of registers that are held, an upper bound of what a checkpoint writes.
+    /// Bytes of registers that are held, those of cells that have not changed included.
     #[must_use]
     pub fn bytes(&self) -> usize {
+        self.cells.len() * self.cell_bytes()
+    }
+
+    /// Bytes of registers of the cells that changed, an upper bound of what a checkpoint writes.
+    #[must_use]
+    pub fn changed_bytes(&self) -> usize {
+        self.changed().count() * self.cell_bytes()
+    }
+
+    fn cell_bytes(&self) -> usize {
         if self.has_users {
-            self.cells.len() * self.precision.registers()
+            self.precision.registers()
         } else {
-            self.cells.len() * 64
+            64
         }
     }
 

@@ -19,7 +19,6 @@ use crate::aggregate::Counter;
 use crate::ports::{Bounds, Error, Input, Ports, Published};
 use crate::view::View;
 use crate::{Occurrence, Options, closing, settings};
-use checkpointing::Unresolved;
 use leading::Lead;
 use owned::Owned;
 use taking::Claim;
@@ -35,6 +34,17 @@ const IDLE_INTERVAL: Duration = Duration::from_secs(1);
 /// How often the number of input partitions is asked for.
 const COUNTS_INTERVAL: Duration = Duration::from_secs(30);
 
+/// How far the view is being read before the group is joined.
+#[derive(Debug)]
+enum Restoring {
+    /// The ends of the owned topics are to be fetched.
+    Begun,
+    /// Up to these ends, which the topics had when it began.
+    To(Vec<(Published, Offset)>),
+    /// They have been read.
+    Done,
+}
+
 /// One instance of appmi.
 #[derive(Debug)]
 pub struct Instance {
@@ -43,8 +53,7 @@ pub struct Instance {
     partials_partitions: u32,
     month_close_partitions: u32,
     view: View,
-    /// Ends of the owned topics when the process started; none once they have been read.
-    restoring_to: Option<Vec<(Published, Offset)>>,
+    restoring: Restoring,
     joined: bool,
     /// The number of the settings that were found to be equal to the own ones.
     agreed_settings: Option<u64>,
@@ -52,7 +61,6 @@ pub struct Instance {
     claims: BTreeMap<InputPartition, Claim>,
     owned: BTreeMap<InputPartition, Owned>,
     counter: Counter,
-    unresolved: Option<Unresolved>,
     commit_not_before: Timestamp,
     lead: Lead,
     partition_counts: Option<Vec<u32>>,
@@ -99,14 +107,13 @@ impl Instance {
             partials_partitions: partials,
             month_close_partitions: month_close,
             view,
-            restoring_to: Some(ends),
+            restoring: Restoring::To(ends),
             joined: false,
             agreed_settings: None,
             assigned: BTreeSet::new(),
             claims: BTreeMap::new(),
             owned: BTreeMap::new(),
             counter: Counter::default(),
-            unresolved: None,
             commit_not_before: never,
             lead: Lead::default(),
             partition_counts: None,
@@ -143,26 +150,23 @@ impl Instance {
             return Ok(false);
         }
         let has_read = self.read_view(ports)?;
-        self.agree_on_settings()?;
-        if self.restoring_to.is_none() {
+        let view_ready = matches!(self.restoring, Restoring::Done);
+        if view_ready {
+            self.agree_on_settings()?;
             if !self.joined {
                 ports.source.join()?;
                 self.joined = true;
             }
-            if self.unresolved.is_some() {
-                self.resolve(ports, now)?;
-            } else {
-                self.refresh_counts(ports, now)?;
-                self.lead(ports, now)?;
-                self.take(ports, now)?;
-                self.receive(ports, now, has_read)?;
-                self.measure(ports, now)?;
-                self.note_idle(ports, now)?;
-                self.checkpoint_if_due(ports, now)?;
-            }
+            self.refresh_counts(ports, now)?;
+            self.lead(ports, now)?;
+            self.take(ports, now)?;
+            self.receive(ports, now, has_read)?;
+            self.measure(ports, now)?;
+            self.note_idle(ports, now)?;
+            self.checkpoint_if_due(ports, now)?;
         }
         ports.host.observe(&Occurrence::Turned {
-            view_ready: self.restoring_to.is_none(),
+            view_ready,
             joined: self.joined && ports.source.is_member(),
             owned: self.owned.len(),
             leader: self.is_leader(),
@@ -172,26 +176,46 @@ impl Instance {
 
     /// Reads what was published; true if there was something.
     fn read_view(&mut self, ports: &mut Ports<'_>) -> Result<bool, Error> {
-        let is_waiting = self.restoring_to.is_some() || self.unresolved.is_some();
-        let wait = if is_waiting { WAIT_MAX } else { Duration::ZERO };
+        let wait = match self.restoring {
+            Restoring::Done => Duration::ZERO,
+            Restoring::Begun | Restoring::To(_) => WAIT_MAX,
+        };
         let batch = ports.journal.poll(wait)?;
         let has_read = !batch.records.is_empty() || !batch.positions.is_empty();
         if has_read && self.view.apply(ports.store, batch)? {
-            ports.host.observe(&Occurrence::ViewDiscarded(
-                "it belongs to another filling of the partials topic",
-            ));
-            self.view.discard(ports.store)?;
-            ports.journal.start(&[])?;
-            self.restoring_to = ports.journal.ends()?;
+            self.begin_anew(ports)?;
         }
-        if let Some(ends) = &self.restoring_to {
+        if matches!(self.restoring, Restoring::Begun)
+            && let Some(ends) = ports.journal.ends()?
+        {
+            self.restoring = Restoring::To(ends);
+        }
+        if let Restoring::To(ends) = &self.restoring {
             let records_left = self.view.left(ends);
             ports.host.observe(&Occurrence::Restoring { records_left });
             if records_left == 0 {
-                self.restoring_to = None;
+                self.restoring = Restoring::Done;
             }
         }
         Ok(has_read)
+    }
+
+    /// The partials topic was filled anew: what is known of the former filling is thrown away.
+    fn begin_anew(&mut self, ports: &mut Ports<'_>) -> Result<(), Error> {
+        if !self.owned.is_empty() {
+            return Err(Error::World(
+                "the partials topic was emptied and filled anew while this process counted: start it again".into(),
+            ));
+        }
+        ports.host.observe(&Occurrence::ViewDiscarded(
+            "it belongs to another filling of the partials topic",
+        ));
+        self.view.discard(ports.store)?;
+        ports.journal.start(&[])?;
+        self.restoring = Restoring::Begun;
+        self.agreed_settings = None;
+        self.lead = Lead::default();
+        Ok(())
     }
 
     fn agree_on_settings(&mut self) -> Result<(), Error> {
@@ -246,7 +270,7 @@ impl Instance {
                 let tally =
                     self.counter
                         .count(&self.options, aggregate, &records, now, sealed_before);
-                owned.note_counted(&tally, now);
+                owned.note_counted(&tally, letters, now);
                 let position = owned.aggregate.position;
                 ports.host.observe(&Occurrence::Counted {
                     partition,
@@ -285,10 +309,8 @@ impl Instance {
         partitions: &[InputPartition],
         now: Timestamp,
     ) -> Result<(), Error> {
-        self.commit_not_before = Timestamp::MIN;
-        self.checkpoint(ports, partitions, now)?;
+        self.checkpoint_last(ports, partitions, now)?;
         // Whatever became of it, the next owner goes on from the group's stable offset.
-        self.unresolved = None;
         self.forget(ports, partitions, false)
     }
 
@@ -374,13 +396,27 @@ impl Instance {
 
     /// Commits what was counted and leaves the group.
     fn stop(&mut self, ports: &mut Ports<'_>, now: Timestamp) -> Result<(), Error> {
-        if self.unresolved.is_none() {
-            self.commit_not_before = Timestamp::MIN;
-            let owned: Vec<InputPartition> = self.owned.keys().copied().collect();
-            self.checkpoint(ports, &owned, now)?;
-        }
+        let owned: Vec<InputPartition> = self.owned.keys().copied().collect();
+        self.checkpoint_last(ports, &owned, now)?;
         ports.source.leave();
         Ok(())
+    }
+
+    /// Commits before partitions are given up, at once and without stating any to be idle: that would take a
+    /// question to the broker for each, and nobody is to wait for the answers.
+    fn checkpoint_last(
+        &mut self,
+        ports: &mut Ports<'_>,
+        partitions: &[InputPartition],
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        for partition in partitions {
+            if let Some(owned) = self.owned.get_mut(partition) {
+                owned.is_idle = false;
+            }
+        }
+        self.commit_not_before = Timestamp::MIN;
+        self.checkpoint(ports, partitions, now)
     }
 
     /// The leader owns partition 0 of the first kind's topic.

@@ -16,7 +16,7 @@ mod bounds;
 
 use bounds::Figure;
 
-/// All records of a month's release, by key order of level and code: England, ICBs, regions.
+/// All records of a month's release: England, regions, ICBs, with `Unknown` behind those in force.
 ///
 /// # Errors
 /// If the store can't be read.
@@ -190,9 +190,15 @@ fn figures(
         figures[row][0] = Figure::exact(events.in_month);
     }
     figures[places.england][3] = Figure::exact(events.all_time);
-    if options.kinds.get(kind).has_users() {
+    let table = options.kinds.get(kind);
+    if table.has_users() {
         let in_month = unions(options, store, places, (month, month), kind, None)?;
-        let within = (window_from, month.prev());
+        // Without the measure the months before are not read, and its slot is not published.
+        let from = table
+            .users_12_months
+            .as_ref()
+            .map_or(month, |_| window_from);
+        let within = (from, month.prev());
         let in_window = unions(options, store, places, within, kind, Some(&in_month))?;
         for row in 0..places.rows.len() {
             let estimate =

@@ -57,6 +57,7 @@ pub struct View {
     stated: BTreeMap<InputPartition, Stated>,
     read: BTreeMap<Published, Offset>,
     settings: Option<v1::Settings>,
+    settings_at: Option<Timestamp>,
     newest_append: Option<Timestamp>,
     closed: BTreeMap<Month, Closed>,
     /// Counts up with every change of a month's cells, since the process started.
@@ -101,6 +102,7 @@ impl View {
             stated: BTreeMap::new(),
             read: BTreeMap::new(),
             settings: None,
+            settings_at: None,
             newest_append: None,
             closed: BTreeMap::new(),
             changes: BTreeMap::new(),
@@ -136,6 +138,7 @@ impl View {
         self.stated.clear();
         self.read.clear();
         self.settings = None;
+        self.settings_at = None;
         self.newest_append = None;
         self.closed.clear();
         self.changes.clear();
@@ -182,6 +185,12 @@ impl View {
     #[must_use]
     pub fn settings(&self) -> Option<&v1::Settings> {
         self.settings.as_ref()
+    }
+
+    /// Since when they are in force: the broker's append time of their record.
+    #[must_use]
+    pub fn settings_at(&self) -> Option<Timestamp> {
+        self.settings_at
     }
 
     /// The newest append time seen in the partials topic.
@@ -349,6 +358,9 @@ impl View {
         if store.get(keys::SETTINGS_KEY, &mut value)? {
             self.settings = Some(decode(&value)?);
         }
+        if store.get(keys::SETTINGS_AT_KEY, &mut value)? {
+            self.settings_at = Some(Timestamp::from_millis(signed(&value)?));
+        }
         if store.get(keys::APPEND_KEY, &mut value)? {
             self.newest_append = Some(Timestamp::from_millis(signed(&value)?));
         }
@@ -361,7 +373,8 @@ impl View {
             let kind = self.kind(kind)?;
             let (appended_at, progress) = value.split_at_checked(8).ok_or_else(damaged)?;
             let appended_at = Some(signed(appended_at)?).filter(|at| *at != i64::MIN);
-            let stated = stated(decode(progress)?, appended_at.map(Timestamp::from_millis))?;
+            let appended_at = appended_at.map(Timestamp::from_millis);
+            let stated = stated(decode(progress)?, appended_at).ok_or_else(damaged)?;
             self.stated
                 .insert(InputPartition { kind, partition }, stated);
         }
@@ -416,9 +429,10 @@ pub(crate) fn load_page(
     }
 }
 
-fn stated(progress: v1::Progress, appended_at: Option<Timestamp>) -> Result<Stated, Error> {
-    let floor = progress.floor.parse().map_err(|_| damaged())?;
-    Ok(Stated {
+/// None if the progress names no floor.
+fn stated(progress: v1::Progress, appended_at: Option<Timestamp>) -> Option<Stated> {
+    let floor = progress.floor.parse().ok()?;
+    Some(Stated {
         progress,
         floor,
         appended_at,

@@ -117,7 +117,9 @@ impl Window {
         let is_full = self.current.len() >= self.events_max
             || (!self.current.is_empty() && latest >= self.began_at.saturating_add(self.length));
         if is_full {
-            self.previous = std::mem::take(&mut self.current);
+            // The forgotten generation's memory is that of the next one.
+            std::mem::swap(&mut self.previous, &mut self.current);
+            self.current.clear();
             self.generation += 1;
             self.rebuild();
         }

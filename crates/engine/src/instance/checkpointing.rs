@@ -1,5 +1,6 @@
 //! When checkpoints are committed, and what follows when that fails.
 
+use std::ops::ControlFlow;
 use std::time::Duration;
 
 use model::{InputPartition, Month, Timestamp};
@@ -7,26 +8,25 @@ use model::{InputPartition, Month, Timestamp};
 use super::Instance;
 use super::owned::Owned;
 use super::taking::Claim;
-use crate::Occurrence;
 use crate::checkpoint::{self, Checkpoint, Statement};
-use crate::ports::{CommitError, Error, Ports, Transaction};
+use crate::ports::{CommitError, Error, Ports, Store, Transaction};
+use crate::view::keys;
+use crate::{Occurrence, closing};
 
-/// A transaction takes no further partition once it is this large.
+/// A transaction takes no further partition once it is this large. What is counted of one partition between
+/// two checkpoints is bounded below, so the largest transaction is about twice this.
 const TRANSACTION_BYTES: usize = 16 << 20;
-/// Registers held by all deltas together, in bytes, that make a checkpoint due.
+/// Changed registers of all partitions together, in bytes, that make a checkpoint due.
 const DELTA_BYTES_MAX: usize = 96 << 20;
-/// Registers held by the delta of one partition that make a checkpoint due.
+/// Changed registers of one partition that make a checkpoint due.
 const PARTITION_BYTES_MAX: usize = 12 << 20;
 /// Dead letters of a partition that make a checkpoint due.
-const DEAD_LETTERS_MAX: usize = 4096;
+const LETTERS_MAX: usize = 4096;
+/// Payloads of a partition's dead letters, in bytes, that make a checkpoint due. What one run adds on top is
+/// no more than what the port holds of it.
+const LETTER_BYTES_MAX: usize = 4 << 20;
 /// Pause before an aborted transaction is tried again.
 const RETRY_PAUSE: Duration = Duration::from_millis(250);
-
-/// A transaction of which it is not known whether it was committed.
-#[derive(Debug)]
-pub(super) struct Unresolved {
-    checkpoints: Vec<Checkpoint>,
-}
 
 impl Instance {
     pub(super) fn checkpoint_if_due(
@@ -36,19 +36,19 @@ impl Instance {
     ) -> Result<(), Error> {
         self.note_floors(now);
         let interval = self.options.checkpoint_interval;
-        let held: usize = self
-            .owned
-            .values()
-            .map(|owned| owned.aggregate.delta.bytes())
-            .sum();
-        let is_due = self.owned.values().any(|owned| {
-            owned.idle_is_due
-                || owned.aggregate.delta.bytes() >= PARTITION_BYTES_MAX
-                || owned.aggregate.dead_letters.len() >= DEAD_LETTERS_MAX
+        let mut held = 0;
+        let mut is_due = false;
+        for owned in self.owned.values() {
+            let bytes = owned.aggregate.delta.changed_bytes();
+            held += bytes;
+            is_due |= owned.idle_is_due
+                || bytes >= PARTITION_BYTES_MAX
+                || owned.aggregate.dead_letters.len() >= LETTERS_MAX
+                || owned.letter_bytes >= LETTER_BYTES_MAX
                 || owned
                     .changed_since
-                    .is_some_and(|since| now >= since.saturating_add(interval))
-        });
+                    .is_some_and(|since| now >= since.saturating_add(interval));
+        }
         if is_due || held >= DELTA_BYTES_MAX {
             let owned: Vec<InputPartition> = self.owned.keys().copied().collect();
             self.checkpoint(ports, &owned, now)?;
@@ -63,7 +63,7 @@ impl Instance {
         partitions: &[InputPartition],
         now: Timestamp,
     ) -> Result<(), Error> {
-        if now < self.commit_not_before || self.unresolved.is_some() {
+        if now < self.commit_not_before {
             return Ok(());
         }
         let mut checkpoints = Vec::new();
@@ -84,45 +84,9 @@ impl Instance {
         Ok(())
     }
 
-    /// Finds out what became of a transaction whose outcome is not known.
-    pub(super) fn resolve(&mut self, ports: &mut Ports<'_>, now: Timestamp) -> Result<(), Error> {
-        let Some(unresolved) = self.unresolved.take() else {
-            return Ok(());
-        };
-        let partitions: Vec<InputPartition> = unresolved
-            .checkpoints
-            .iter()
-            .map(|checkpoint| checkpoint.partition)
-            .collect();
-        let Some(committed) = ports.source.committed(&partitions)? else {
-            self.unresolved = Some(unresolved);
-            return Ok(());
-        };
-        let moved: Vec<_> = unresolved
-            .checkpoints
-            .iter()
-            .zip(&committed)
-            .filter(|(checkpoint, _)| checkpoint.from != checkpoint.to)
-            .collect();
-        let is_committed = !moved.is_empty()
-            && moved
-                .iter()
-                .all(|(checkpoint, committed)| **committed == Some(checkpoint.to));
-        let is_not = moved.iter().all(|(checkpoint, committed)| {
-            committed.is_none_or(|offset| offset == checkpoint.from)
-        });
-        if is_committed {
-            self.note_committed(ports, &unresolved.checkpoints)
-        } else if is_not {
-            // The memory stands; the same step is repeated.
-            self.commit_not_before = now.saturating_add(RETRY_PAUSE);
-            Ok(())
-        } else {
-            // Somebody else has gone on: whatever we still own is taken again.
-            self.take_again(ports, &partitions)
-        }
-    }
-
+    /// Gives up what was counted since the last checkpoint and takes the partitions anew, from what is
+    /// published: it is not known whether that is from before or behind a transaction, and no offset tells
+    /// of one that did not move it.
     fn take_again(
         &mut self,
         ports: &mut Ports<'_>,
@@ -141,17 +105,10 @@ impl Instance {
         Ok(())
     }
 
-    /// The first month that partitions should keep: `retention_months` behind the latest closed one.
-    /// Every month whose 12-month window holds a dropped month is closed, since at least 11 are kept.
-    fn floor_due(&self) -> Option<Month> {
-        let retention = i32::try_from(self.options.retention_months).unwrap_or(i32::MAX);
-        self.view
-            .latest_closed()
-            .map(|latest| latest.plus(-retention))
-    }
-
     fn note_floors(&mut self, now: Timestamp) {
-        let Some(due) = self.floor_due() else { return };
+        let Some(due) = closing::floor_due(&self.options, &self.view) else {
+            return;
+        };
         for owned in self
             .owned
             .values_mut()
@@ -161,34 +118,53 @@ impl Instance {
         }
     }
 
-    /// The floor of a partition's next checkpoint. It rises by a month at a time, which bounds the tombstones.
-    fn next_floor(&self, owned: &Owned) -> Month {
+    /// The floor of a partition's next checkpoint. It rises by one month of cells at a time, which bounds
+    /// the tombstones.
+    fn next_floor(
+        &self,
+        store: &dyn Store,
+        partition: InputPartition,
+        owned: &Owned,
+    ) -> Result<Month, Error> {
         let floor = owned.aggregate.floor;
-        match self.floor_due() {
-            Some(due) if due > floor => floor.next(),
-            _ => floor,
-        }
+        let due = closing::floor_due(&self.options, &self.view).filter(|due| *due > floor);
+        let Some(due) = due else { return Ok(floor) };
+        let kind = self.view.kind_name(partition);
+        let (from, to) = (
+            keys::counts_begin(kind, partition.partition),
+            keys::counts_from(kind, partition.partition, due),
+        );
+        let mut first = None;
+        store.scan(&from, &to, &mut |key, _| {
+            first = keys::count_of(key).map(|(_, month, _)| month);
+            ControlFlow::Break(())
+        })?;
+        Ok(first.map_or(due, Month::next))
     }
 
+    /// Lays what a partition has counted over the view; none if there is nothing to commit.
     fn prepare(
-        &self,
+        &mut self,
         ports: &mut Ports<'_>,
         partition: InputPartition,
     ) -> Result<Option<Checkpoint>, Error> {
-        let Some(owned) = self.owned.get(&partition) else {
+        let idle = self.is_idle_now(ports, partition)?;
+        let Some(owned) = self.owned.get_mut(&partition) else {
             return Ok(None);
         };
+        owned.idle_is_due &= idle;
         if owned.changed_since.is_none() && !owned.idle_is_due {
             return Ok(None);
         }
+        let owned = &self.owned[&partition];
         let statement = Statement {
             number: owned.number + 1,
             settings: self
                 .agreed_settings
                 .expect("nothing is taken before the settings are known"),
             topic_id: owned.topic_id,
-            idle: owned.states_idle(),
-            floor: self.next_floor(owned),
+            idle,
+            floor: self.next_floor(ports.store, partition, owned)?,
         };
         if statement.floor > owned.aggregate.floor {
             ports.host.observe(&Occurrence::FloorRaised {
@@ -210,6 +186,16 @@ impl Instance {
         .map(Some)
     }
 
+    /// Whether a checkpoint made now may state the partition to be idle: nothing was counted since it was found
+    /// so, and it stands at the high watermark still.
+    fn is_idle_now(&self, ports: &mut Ports<'_>, partition: InputPartition) -> Result<bool, Error> {
+        let Some(owned) = self.owned.get(&partition).filter(|owned| owned.is_idle()) else {
+            return Ok(false);
+        };
+        let bounds = ports.source.bounds(partition)?;
+        Ok(bounds.is_some_and(|bounds| bounds.high == owned.aggregate.position))
+    }
+
     /// Commits one transaction; false if that failed and the rest had better wait.
     fn commit(
         &mut self,
@@ -217,11 +203,10 @@ impl Instance {
         mut checkpoints: Vec<Checkpoint>,
         now: Timestamp,
     ) -> Result<bool, Error> {
+        let bytes = checkpoints.iter().map(Checkpoint::bytes).sum();
         let mut transaction = Transaction::default();
         for checkpoint in &mut checkpoints {
-            transaction
-                .partials
-                .extend(checkpoint.partials.iter().cloned());
+            transaction.partials.append(&mut checkpoint.partials);
             transaction
                 .dead_letters
                 .append(&mut checkpoint.dead_letters);
@@ -232,21 +217,26 @@ impl Instance {
         ports.host.observe(&Occurrence::CheckpointBegins {
             partitions: checkpoints.len(),
             records: transaction.partials.len(),
-            bytes: checkpoints.iter().map(Checkpoint::bytes).sum(),
+            bytes,
         });
         let error = match ports.checkpoints.commit(&transaction) {
-            Ok(()) => return self.note_committed(ports, &checkpoints).map(|()| true),
+            Ok(()) => {
+                self.note_committed(ports, &transaction, &checkpoints)?;
+                return Ok(true);
+            }
+            Err(CommitError::Fatal(error)) => return Err(error),
             Err(error) => error,
         };
-        if let CommitError::Fatal(error) = error {
-            return Err(error);
-        }
         ports
             .host
             .observe(&Occurrence::CheckpointFailed(&error.to_string()));
         self.commit_not_before = now.saturating_add(RETRY_PAUSE);
         if matches!(error, CommitError::Unknown(_)) {
-            self.unresolved = Some(Unresolved { checkpoints });
+            let partitions: Vec<InputPartition> = checkpoints
+                .iter()
+                .map(|checkpoint| checkpoint.partition)
+                .collect();
+            self.take_again(ports, &partitions)?;
         }
         Ok(false)
     }
@@ -254,12 +244,11 @@ impl Instance {
     fn note_committed(
         &mut self,
         ports: &mut Ports<'_>,
+        transaction: &Transaction,
         checkpoints: &[Checkpoint],
     ) -> Result<(), Error> {
-        let partials = checkpoints
-            .iter()
-            .flat_map(|checkpoint| &checkpoint.partials);
-        self.view.apply_own(ports.store, partials)?;
+        self.view
+            .apply_own(ports.store, transaction.partials.iter())?;
         for checkpoint in checkpoints {
             if let Some(owned) = self.owned.get_mut(&checkpoint.partition) {
                 let Statement { number, floor, .. } = checkpoint.statement;

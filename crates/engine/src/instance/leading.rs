@@ -15,7 +15,7 @@ use wire::{headers, v1};
 
 use super::Instance;
 use crate::ports::{CommitError, Error, LeaderRecord, Ports, Published};
-use crate::view::keys;
+use crate::view::{Closed, keys};
 use crate::{Occurrence, closing, release};
 
 /// Pause after a release that failed.
@@ -148,25 +148,35 @@ impl Instance {
         low >= closing::boundary(&self.options, self.view.next_to_close())
     }
 
-    /// Closed months that changed since they were last looked at and may be revised by now.
-    fn revisable(&self, low: Timestamp, now: Timestamp) -> impl Iterator<Item = (Month, u32)> {
-        let sealed_before = self.view.sealed_before();
-        self.view
-            .all_closed()
-            .filter(move |(month, closed)| {
-                *month >= sealed_before
-                    && now
-                        >= closed
-                            .released_at
-                            .saturating_add(self.options.revision_interval)
-                    && low >= closing::boundary(&self.options, *month)
-                    && self.lead.examined.get(month) != Some(&self.changes(*month))
-            })
-            .map(|(month, closed)| (month, closed.revision))
+    /// Why a month that was released then says something else now: settings came into force since, by the first
+    /// record of a filling or by a change, or else events came late.
+    fn revision_reason(&self, released_at: Timestamp) -> &'static str {
+        let number = self.view.settings().map_or(0, |settings| settings.number);
+        match self.view.settings_at() {
+            Some(at) if at > released_at && number == 1 => "recount",
+            Some(at) if at > released_at => "settings",
+            _ => "late_events",
+        }
     }
 
+    /// Closed months that changed since they were last looked at and may be revised by now.
+    fn revisable(&self, low: Timestamp, now: Timestamp) -> impl Iterator<Item = (Month, Closed)> {
+        let sealed_before = self.view.sealed_before();
+        self.view.all_closed().filter(move |(month, closed)| {
+            *month >= sealed_before
+                && now
+                    >= closed
+                        .released_at
+                        .saturating_add(self.options.revision_interval)
+                && low >= closing::boundary(&self.options, *month)
+                && self.lead.examined.get(month) != Some(&self.changes(*month))
+        })
+    }
+
+    /// Counts up with every change of a cell that a month's release shows: its all-time counts reach back to
+    /// the first month.
     fn changes(&self, month: Month) -> u64 {
-        self.view.changes(month.plus(-11), month)
+        self.view.changes(self.options.first_month, month)
     }
 
     fn decide(&mut self, ports: &mut Ports<'_>, now: Timestamp) -> Result<Option<Decision>, Error> {
@@ -182,46 +192,32 @@ impl Instance {
         };
         if self.is_close_due(low) {
             let month = self.view.next_to_close();
-            return self.decision(ports, month, 0, "close", now).map(Some);
+            let records = self.records(ports, month, 0, "close", now)?;
+            return Ok(Some(self.to_decision(month, 0, "close", &records)));
         }
-        let revisable: Vec<(Month, u32)> = self.revisable(low, now).collect();
-        for (month, revision) in revisable {
-            let next = revision + 1;
-            let records = release::records(
-                &self.options,
-                &self.view,
-                ports.store,
-                month,
-                next,
-                "late_events",
-                now,
-            )?;
+        let revisable: Vec<(Month, Closed)> = self.revisable(low, now).collect();
+        for (month, last) in revisable {
+            let next = last.revision + 1;
+            let reason = self.revision_reason(last.released_at);
+            let records = self.records(ports, month, next, reason, now)?;
             if self.differs(ports, &records)? {
-                return Ok(Some(self.to_decision(month, next, "late_events", &records)));
+                return Ok(Some(self.to_decision(month, next, reason, &records)));
             }
             self.lead.examined.insert(month, self.changes(month));
         }
         Ok(None)
     }
 
-    fn decision(
+    fn records(
         &self,
         ports: &Ports<'_>,
         month: Month,
         revision: u32,
         reason: &'static str,
         now: Timestamp,
-    ) -> Result<Decision, Error> {
-        let records = release::records(
-            &self.options,
-            &self.view,
-            ports.store,
-            month,
-            revision,
-            reason,
-            now,
-        )?;
-        Ok(self.to_decision(month, revision, reason, &records))
+    ) -> Result<Vec<v1::MonthClose>, Error> {
+        let (options, view) = (&self.options, &self.view);
+        release::records(options, view, ports.store, month, revision, reason, now)
     }
 
     fn to_decision(

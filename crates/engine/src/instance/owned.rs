@@ -16,12 +16,14 @@ pub(super) struct Owned {
     /// The position behind the last checkpoint.
     pub(super) committed: Offset,
     pub(super) topic_id: [u8; 16],
-    /// No event has been counted since it was found silent at its high watermark.
+    /// No event has been counted since it was found silent at its high watermark, here or by a former owner.
     pub(super) is_idle: bool,
     /// An idle statement is to be published.
     pub(super) idle_is_due: bool,
     /// Since when there has been something to commit.
     pub(super) changed_since: Option<Timestamp>,
+    /// Bytes of payloads that dead letters since the last checkpoint carry.
+    pub(super) letter_bytes: usize,
     is_at_end: bool,
     counted_at: Timestamp,
 }
@@ -41,18 +43,25 @@ impl Owned {
             is_idle: false,
             idle_is_due: false,
             changed_since: None,
+            letter_bytes: 0,
             is_at_end: false,
             counted_at: now,
         }
     }
 
-    pub(super) fn note_counted(&mut self, tally: &Tally, now: Timestamp) {
+    /// A run was counted; `letters` are the dead letters that it added.
+    pub(super) fn note_counted(&mut self, tally: &Tally, letters: usize, now: Timestamp) {
+        let letters = &self.aggregate.dead_letters[letters..];
         self.is_at_end = false;
         if tally.counted > 0 {
             self.counted_at = now;
             self.is_idle = false;
             self.idle_is_due = false;
         }
+        self.letter_bytes += letters
+            .iter()
+            .filter_map(|letter| letter.payload.as_ref().map(Vec::len))
+            .sum::<usize>();
         self.changed_since.get_or_insert(now);
     }
 
@@ -69,8 +78,8 @@ impl Owned {
         self.is_at_end && now >= self.counted_at.saturating_add(idle_timeout)
     }
 
-    /// What the next checkpoint states: idle for as long as nothing new is known to have come.
-    pub(super) fn states_idle(&self) -> bool {
+    /// Whether it is idle as far as is known here; the high watermark has to be looked at as well.
+    pub(super) fn is_idle(&self) -> bool {
         self.is_idle && self.is_at_end
     }
 
@@ -79,6 +88,7 @@ impl Owned {
         self.committed = to;
         self.idle_is_due = false;
         self.changed_since = None;
+        self.letter_bytes = 0;
         self.aggregate.floor = floor;
         self.aggregate.delta.clear();
         self.aggregate.window.mark_stored();

@@ -1,5 +1,9 @@
 //! Taking partitions that the group assigned: counting goes on from the group's stable committed
 //! offset, once the view's progress says the same.
+//!
+//! That they are equal is not enough: a checkpoint may leave the position where it was (an idle
+//! statement, a floor), and has a number all the same. So the view first reads the partials up to
+//! where they ended after the stable offset was fetched; whatever the former owner committed is below.
 
 use model::{InputPartition, Offset, Timestamp};
 
@@ -10,15 +14,23 @@ use crate::delta::Delta;
 use crate::ports::{Bounds, Error, Ports, Published};
 use crate::view::Stated;
 use crate::window::Window;
-use crate::{Occurrence, Options};
+use crate::{Occurrence, Options, checkpoint};
 
 /// An assigned partition that is not counted yet.
 #[derive(Debug, Default)]
 pub(super) struct Claim {
-    /// The group's offset when the ends below were fetched.
+    seen: Option<Seen>,
+}
+
+/// What was fetched for a claim, in this order.
+#[derive(Debug, Clone, Copy)]
+struct Seen {
+    /// The group's offset.
     committed: Option<Offset>,
-    /// Ends of the owned topics, fetched after the group's offset; none if they have not been fetched.
-    ends: Option<Vec<(Published, Offset)>>,
+    /// The end of the partition's records in the partials topic.
+    end: (Published, Offset),
+    /// Whether the group's offset was the same when it was fetched again.
+    is_confirmed: bool,
 }
 
 /// What is to be done with a claim.
@@ -39,9 +51,11 @@ impl Instance {
         let Some(committed) = ports.source.committed(&waiting)? else {
             return Ok(());
         };
+        let offsets: Vec<_> = waiting.into_iter().zip(committed).collect();
+        self.look(ports, &offsets)?;
         let mut taken = Vec::new();
-        for (partition, committed) in waiting.into_iter().zip(committed) {
-            let position = match self.judge(ports, partition, committed)? {
+        for (partition, _) in offsets {
+            let position = match self.judge(ports, partition)? {
                 Verdict::Take(position) => position,
                 Verdict::Wait => continue,
             };
@@ -67,34 +81,59 @@ impl Instance {
         Ok(())
     }
 
-    fn judge(
+    /// Fetches the ends of the partials for claims of which the group's offset is news.
+    fn look(
         &mut self,
         ports: &mut Ports<'_>,
-        partition: InputPartition,
-        committed: Option<Offset>,
-    ) -> Result<Verdict, Error> {
-        let position = self.view.stated(partition).map(Stated::position);
-        if committed.is_some() && committed == position {
-            return Ok(Verdict::Take(committed));
-        }
-        let claim = self.claims.entry(partition).or_default();
-        let Some(ends) = claim.ends.as_ref().filter(|_| claim.committed == committed) else {
-            claim.committed = committed;
-            claim.ends = ports.journal.ends()?;
-            ports.host.observe(&Occurrence::Waiting {
-                partition,
-                committed,
-                position,
+        offsets: &[(InputPartition, Option<Offset>)],
+    ) -> Result<(), Error> {
+        let mut ends = None;
+        for (partition, committed) in offsets {
+            let partials = Published::Partials(self.partials_partition(*partition));
+            let claim = self.claims.entry(*partition).or_default();
+            match &mut claim.seen {
+                Some(seen) if seen.committed == *committed => {
+                    seen.is_confirmed = true;
+                    continue;
+                }
+                seen => *seen = None,
+            }
+            if ends.is_none() {
+                ends = ports.journal.ends()?;
+            }
+            let end = ends.iter().flatten().find(|(at, _)| *at == partials);
+            let Some(end) = end.copied() else {
+                continue;
+            };
+            claim.seen = Some(Seen {
+                committed: *committed,
+                end,
+                is_confirmed: false,
             });
+            if !self.view.has_read(&[end]) {
+                ports.host.observe(&Occurrence::Waiting {
+                    partition: *partition,
+                    committed: *committed,
+                    position: self.view.stated(*partition).map(Stated::position),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    fn judge(&self, ports: &mut Ports<'_>, partition: InputPartition) -> Result<Verdict, Error> {
+        let Some(seen) = self.claims.get(&partition).and_then(|claim| claim.seen) else {
             return Ok(Verdict::Wait);
         };
-        if !self.view.has_read(ends) {
+        if !self.view.has_read(&[seen.end]) {
             return Ok(Verdict::Wait);
         }
-        match committed {
+        let position = self.view.stated(partition).map(Stated::position);
+        match seen.committed {
             // Brokers forget a group that was away for long: what was published rules.
             None => Ok(Verdict::Take(position)),
-            Some(_) if !ports.source.is_member() => Ok(Verdict::Wait),
+            committed if committed == position => Ok(Verdict::Take(committed)),
+            Some(_) if !seen.is_confirmed || !ports.source.is_member() => Ok(Verdict::Wait),
             Some(committed) => Err(Error::Contradiction(format!(
                 "the group's committed offset of {} is {committed}, the partials topic says {}: has the \
                  group id been used by something else, or the partials topic been changed by hand?",
@@ -102,6 +141,11 @@ impl Instance {
                 position.map_or_else(|| "nothing".to_owned(), |position| position.to_string()),
             ))),
         }
+    }
+
+    fn partials_partition(&self, partition: InputPartition) -> u32 {
+        let kind = self.view.kind_name(partition);
+        checkpoint::partials_partition(kind, partition.partition, self.partials_partitions)
     }
 
     fn check_log(
@@ -161,7 +205,10 @@ impl Instance {
             dead_letters: Vec::new(),
         };
         let number = stated.map_or(0, |stated| stated.progress.checkpoint);
-        Ok(Owned::new(aggregate, number, topic_id, now))
+        let mut owned = Owned::new(aggregate, number, topic_id, now);
+        // What the former owner stated holds for as long as nothing is counted.
+        owned.is_idle = stated.is_some_and(|stated| stated.progress.idle);
+        Ok(owned)
     }
 
     fn restore_window(

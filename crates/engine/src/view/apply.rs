@@ -11,7 +11,7 @@ use wire::partials::PartialKey;
 use wire::releases::{self, ReleaseKey};
 use wire::v1;
 
-use super::{View, damaged, decode, keys, load_page, stated};
+use super::{View, keys, load_page, stated};
 use crate::ports::{Change, Error, Partial, Published, PublishedBatch, Store};
 
 /// Pages of unions that a write changes, by kind, month, lineage and page.
@@ -132,7 +132,9 @@ impl View {
     ) -> Result<(), Error> {
         let piece = PartialKey::decode(key).map_err(|_| unreadable(key))?;
         let partition = match piece {
-            PartialKey::Settings => return self.apply_settings(writing, key, value),
+            PartialKey::Settings => {
+                return self.apply_settings(writing, key, value, appended_at);
+            }
             PartialKey::Progress { kind, partition }
             | PartialKey::Window {
                 kind, partition, ..
@@ -150,7 +152,7 @@ impl View {
         match piece {
             PartialKey::Settings => {}
             PartialKey::Progress { .. } => {
-                self.apply_progress(writing, partition, value, appended_at)?;
+                self.apply_progress(writing, partition, (key, value), appended_at)?;
             }
             PartialKey::Window { parity, slice, .. } => {
                 let message: v1::WindowSlice = read(key, value)?;
@@ -206,9 +208,11 @@ impl View {
     ) -> Result<(), Error> {
         if self.is_newer(partition, message.checkpoint) && self.is_kept(partition, month) {
             let union = (partition.kind, month, lineage, page);
-            self.unite(store, writing, union, &message.registers)?;
             let kind = self.kind_name(partition);
             let key = keys::page(kind, partition.partition, month, lineage, page);
+            sketch::decode_page(&message.registers, &mut writing.page)
+                .map_err(|_| unreadable(&key))?;
+            self.unite(store, writing, union)?;
             writing.changes.push(put(key, message.registers));
             *self.changes.entry(month).or_default() += 1;
         }
@@ -225,13 +229,12 @@ impl View {
             .is_none_or(|stated| month >= stated.floor)
     }
 
-    /// Lays a page over its union.
+    /// Lays the page that was read last over its union.
     fn unite(
         &self,
         store: &dyn Store,
         writing: &mut Writing,
         (kind, month, lineage, page): (KindId, Month, &str, usize),
-        registers: &[u8],
     ) -> Result<(), Error> {
         if month < self.highest_floor() {
             return Ok(());
@@ -242,7 +245,6 @@ impl View {
             scratch,
             ..
         } = writing;
-        sketch::decode_page(registers, decoded).map_err(|_| damaged())?;
         let union = match unions.entry((kind, month, lineage.to_owned(), page)) {
             std::collections::btree_map::Entry::Occupied(union) => union.into_mut(),
             std::collections::btree_map::Entry::Vacant(free) => {
@@ -261,6 +263,7 @@ impl View {
         writing: &mut Writing,
         key: &[u8],
         value: &[u8],
+        appended_at: Option<Timestamp>,
     ) -> Result<(), Error> {
         let settings: v1::Settings = read(key, value)?;
         if self
@@ -271,7 +274,14 @@ impl View {
             writing
                 .changes
                 .push(put(keys::SETTINGS_KEY.to_vec(), value.to_vec()));
+            if let Some(at) = appended_at {
+                let at = at.as_millis().to_be_bytes().to_vec();
+                writing
+                    .changes
+                    .push(put(keys::SETTINGS_AT_KEY.to_vec(), at));
+            }
             self.settings = Some(settings);
+            self.settings_at = appended_at;
         }
         Ok(())
     }
@@ -280,10 +290,10 @@ impl View {
         &mut self,
         writing: &mut Writing,
         partition: InputPartition,
-        value: &[u8],
+        (key, value): (&[u8], &[u8]),
         appended_at: Option<Timestamp>,
     ) -> Result<(), Error> {
-        let new = stated(decode(value)?, appended_at)?;
+        let new = stated(read(key, value)?, appended_at).ok_or_else(|| unreadable(key))?;
         let known_floor = self.stated.get(&partition).map(|known| known.floor);
         let is_repeated = match self.stated.get(&partition) {
             Some(known) if known.progress.checkpoint > new.progress.checkpoint => return Ok(()),

@@ -6,6 +6,7 @@
 //! | `format` | [`FORMAT`], u32 big-endian |
 //! | `topics` | the broker's ids of the partials and the month-close topic, 32 bytes |
 //! | `settings` | the settings in force: `appmi.v1.Settings` |
+//! | `settings_at` | append time of their record, i64 big-endian, milliseconds since the epoch |
 //! | `append` | newest append time seen, i64 big-endian, milliseconds since the epoch |
 //! | `read/p/{partition}` | where reading of the partials topic goes on, i64 big-endian |
 //! | `read/m/{partition}` | the same of the month-close topic |
@@ -33,6 +34,8 @@ pub const FORMAT_KEY: &[u8] = b"format";
 pub const TOPICS_KEY: &[u8] = b"topics";
 /// Key of the settings in force.
 pub const SETTINGS_KEY: &[u8] = b"settings";
+/// Key of the append time of the settings in force.
+pub const SETTINGS_AT_KEY: &[u8] = b"settings_at";
 /// Key of the newest append time.
 pub const APPEND_KEY: &[u8] = b"append";
 /// Behind every key.
