@@ -150,7 +150,8 @@ impl Member {
                 self.source.assign(&from).unwrap();
                 self.owned.extend(partitions);
             }
-            Input::Revoked(partitions) | Input::Lost(partitions) => {
+            Input::Lost(partitions) => panic!("{partitions:?} were lost"),
+            Input::Revoked(partitions) => {
                 for partition in &partitions {
                     self.owned.remove(partition);
                     self.ends.remove(partition);
@@ -229,6 +230,85 @@ fn partitions_at_their_end_lose_nothing_in_a_rebalance() {
     first.source.leave();
     second.until("it has all", |member| member.owned.len() == 2);
     second.source.leave();
+}
+
+#[test]
+fn every_record_is_read_once_through_many_rebalances() {
+    let Some(kafka) = installation_or_skip() else {
+        return;
+    };
+    let broker = Broker::shared(kafka);
+    let world = World::new(broker, 6);
+    // So that a rebalance is noticed in a tenth of a second and not in three.
+    let cluster = world.with(broker, &[("heartbeat.interval.ms", "100")]);
+    let mut loader = Loader::new(&world.cluster).unwrap();
+    let mut members: Vec<Member> = Vec::new();
+    let mut read: BTreeMap<InputPartition, Vec<i64>> = BTreeMap::new();
+    for round in 0..8 {
+        let leaver = (round % 3 == 2).then(|| members.remove(0));
+        let mut joiner = Member::new(Source::new(&cluster, world.topics.inputs.clone()).unwrap());
+        joiner.source.join().unwrap();
+        members.push(joiner);
+        if let Some(mut leaver) = leaver {
+            take(&mut read, &mut leaver);
+            leaver.source.leave();
+        }
+        wait_until("the partitions are shared out again", SOON, || {
+            for partition in 0..6 {
+                send(&mut loader, &world.topics.inputs[0], partition, 3);
+            }
+            loader.flush().unwrap();
+            for member in &mut members {
+                member.from = positions(&read);
+                member.turn();
+                take(&mut read, member);
+            }
+            let owned: Vec<usize> = members.iter().map(|member| member.owned.len()).collect();
+            owned.iter().sum::<usize>() == 6 && owned.iter().all(|count| *count > 0)
+        });
+    }
+    let loaded = ends(&mut members[0], 6);
+    wait_until("all is read", SOON, || {
+        for member in &mut members {
+            member.turn();
+            take(&mut read, member);
+        }
+        positions(&read) == loaded
+    });
+    for (partition, offsets) in read {
+        let all: Vec<i64> = (0..loaded[&partition].0).collect();
+        assert_eq!(offsets, all, "{partition:?}");
+    }
+    for mut member in members {
+        member.source.leave();
+    }
+}
+
+/// Moves what a member has read to what all have read.
+fn take(all: &mut BTreeMap<InputPartition, Vec<i64>>, member: &mut Member) {
+    for (partition, offsets) in std::mem::take(&mut member.read) {
+        all.entry(partition).or_default().extend(offsets);
+    }
+}
+
+/// Where the next owner of each partition goes on.
+fn positions(read: &BTreeMap<InputPartition, Vec<i64>>) -> BTreeMap<InputPartition, Offset> {
+    let next = |offsets: &Vec<i64>| Offset(offsets.last().map_or(0, |last| last + 1));
+    read.iter()
+        .map(|(partition, offsets)| (*partition, next(offsets)))
+        .collect()
+}
+
+/// The ends of the input as the brokers know them.
+fn ends(member: &mut Member, partitions: u32) -> BTreeMap<InputPartition, Offset> {
+    let mut ends = BTreeMap::new();
+    for partition in (0..partitions).map(input) {
+        let bounds = wait_for("the bounds are known", SOON, || {
+            member.source.bounds(partition).unwrap()
+        });
+        ends.insert(partition, bounds.high);
+    }
+    ends
 }
 
 #[test]

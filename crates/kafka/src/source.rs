@@ -48,10 +48,10 @@ const LEAVE_WITHIN: Duration = Duration::from_secs(3);
 /// Bounds what is fetched ahead: librdkafka spends about 600 bytes on each queued record, however small, and
 /// stops to fetch when either of the two is reached, so an answer of every broker comes on top.
 pub(crate) const TUNING: [(&str, &str); 6] = [
-    ("queued.min.messages", "20000"),
+    ("queued.min.messages", "16384"),
     ("queued.max.messages.kbytes", "8192"),
     ("fetch.message.max.bytes", "524288"),
-    ("fetch.max.bytes", "4194304"),
+    ("fetch.max.bytes", "2097152"),
     // A queue that was full is looked at again soon: the default of a second would be a pause of a second.
     ("fetch.queue.backoff.ms", "20"),
     ("fetch.wait.max.ms", "250"),
