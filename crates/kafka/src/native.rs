@@ -156,7 +156,7 @@ impl Drop for BatchQueue {
 }
 
 /// A record, the end of a partition, or an error of one.
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Message<'a>(&'a sys::rd_kafka_message_t);
 
 impl<'a> Message<'a> {
