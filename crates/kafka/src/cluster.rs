@@ -216,7 +216,9 @@ impl Cluster {
         let mut config = ClientConfig::new();
         config
             .set_log_level(RDKafkaLogLevel::Info)
-            .set("client.id", "appmi");
+            .set("client.id", "appmi")
+            // A broker that comes back is found within two seconds and not within ten.
+            .set("reconnect.backoff.max.ms", "2000");
         for (key, value) in more {
             config.set(*key, *value);
         }

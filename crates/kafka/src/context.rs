@@ -28,6 +28,9 @@ pub(crate) type Producer = Detached<BaseProducer<Context>>;
 /// Least time between two warnings of a connection that fails while others work.
 const REPEAT_AFTER: Duration = Duration::from_secs(60);
 
+/// How long an answer is waited for while no broker can be reached. librdkafka goes on to connect in between.
+const CUT_OFF_PATIENCE: Duration = Duration::from_millis(500);
+
 /// A rebalance as the group announced it, not answered yet. Topics with their partitions.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Notice {
@@ -87,6 +90,21 @@ impl Context {
         self.reach.note_answer();
     }
 
+    /// How long to wait for an answer: less than `usually` while no broker can be reached, so that the process
+    /// can still be asked to stop.
+    pub(crate) fn patience(&self, usually: Duration) -> Duration {
+        if self.is_cut_off() {
+            usually.min(CUT_OFF_PATIENCE)
+        } else {
+            usually
+        }
+    }
+
+    /// Whether no broker can be reached.
+    pub(crate) fn is_cut_off(&self) -> bool {
+        self.reach.is_lost()
+    }
+
     /// Grows with every callback, so that a poller can tell whether it did anything.
     pub(crate) fn callbacks(&self) -> u64 {
         self.callbacks.load(Ordering::Relaxed)
@@ -125,6 +143,8 @@ impl ClientContext for Context {
         self.count_callback();
         let client = self.client;
         match code_of(&error) {
+            // Said late, by a client whose connections are back: "0/3 brokers are down".
+            RDKafkaErrorCode::AllBrokersDown if reason.starts_with("0/") => {}
             RDKafkaErrorCode::AllBrokersDown => self.reach.note_loss(client, reason),
             code => match Trouble::of(code) {
                 Trouble::Passing => self.reach.note_failure(client, reason),
@@ -204,6 +224,10 @@ impl Reach {
             state.lost_at = Some(Instant::now());
             warn!(client, "no broker can be reached, trying again: {reason}");
         }
+    }
+
+    fn is_lost(&self) -> bool {
+        lock(&self.state).lost_at.is_some()
     }
 
     /// One connection of a client has failed; others may work.

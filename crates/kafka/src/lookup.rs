@@ -63,7 +63,7 @@ impl Lookup {
             list.add_partition_offset(topic, number(*partition), end)
                 .map_err(|error| Error::World(format!("the ends of {topic}: {error}")))?;
         }
-        let answer = match self.client.offsets_for_times(list, ANSWER_WITHIN) {
+        let answer = match self.client.offsets_for_times(list, self.patience()) {
             Ok(answer) => answer,
             Err(error) => return unknown("the ends of partitions", &error),
         };
@@ -89,7 +89,7 @@ impl Lookup {
         self.serve()?;
         let mut counts = Vec::with_capacity(topics.len());
         for topic in topics {
-            let metadata = match self.client.fetch_metadata(Some(topic), ANSWER_WITHIN) {
+            let metadata = match self.client.fetch_metadata(Some(topic), self.patience()) {
                 Ok(metadata) => metadata,
                 Err(error) => return unknown(&format!("the partitions of {topic}"), &error),
             };
@@ -124,7 +124,7 @@ impl Lookup {
         {
             return Ok(Some(*id));
         }
-        match native::topic_ids(&self.client, &[topic], ANSWER_WITHIN) {
+        match native::topic_ids(&self.client, &[topic], self.patience()) {
             Ok(ids) => {
                 self.client.context().note_answer();
                 self.ids.insert(topic.to_owned(), (ids[0], Instant::now()));
@@ -135,6 +135,10 @@ impl Lookup {
                 stopping_code(&format!("the id of {topic}"), code).map_or(Ok(None), Err)
             }
         }
+    }
+
+    fn patience(&self) -> Duration {
+        self.client.context().patience(ANSWER_WITHIN)
     }
 
     /// Lets callbacks run: the logs of a client that nobody polls pile up.

@@ -28,13 +28,16 @@ use failure::{Failure, Stage, Verdict};
 const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long a transaction may take on our side: less, so that the brokers do not abort it before us.
-const COMMIT_WITHIN: Duration = Duration::from_secs(8);
+const COMMIT_WITHIN: Duration = Duration::from_secs(7);
 
 /// How long an abort may take before the producer is given up instead.
 const ABORT_WITHIN: Duration = Duration::from_secs(2);
 
 /// How long the brokers may take to name a producer.
-const INIT_WITHIN: Duration = Duration::from_secs(5);
+const INIT_WITHIN: Duration = Duration::from_secs(4);
+
+/// How long a broker that could not be reached may take to show that it can.
+const PROBE_WITHIN: Duration = Duration::from_millis(500);
 
 /// A transaction of 24 MiB and 60,000 records fits, with some to spare for what librdkafka keeps of each.
 const TUNING: [(&str, &str); 8] = [
@@ -72,6 +75,8 @@ pub(crate) struct Transactor {
     client: &'static str,
     id: String,
     producer: Option<Producer>,
+    /// Whether the brokers have given the producer its id.
+    is_ready: bool,
 }
 
 impl Transactor {
@@ -82,19 +87,32 @@ impl Transactor {
             client,
             id: id.to_owned(),
             producer: None,
+            is_ready: false,
         }
     }
 
     /// Takes the id anew, which fences whoever has it and aborts what it left open.
     pub(crate) fn take(&mut self) -> Result<(), CommitError> {
-        self.producer = None;
-        let mut tuning = TUNING.to_vec();
-        tuning.push(("transactional.id", &self.id));
-        let producer = self.cluster.producer(self.client, &tuning)?;
-        match producer.init_transactions(INIT_WITHIN) {
+        if self.is_ready {
+            self.give_up();
+        }
+        let producer = match self.producer.take() {
+            // One that was not answered in time goes on where it was.
+            Some(producer) => producer,
+            None => {
+                let mut tuning = TUNING.to_vec();
+                tuning.push(("transactional.id", &self.id));
+                self.cluster.producer(self.client, &tuning)?
+            }
+        };
+        let patience = producer.context().patience(INIT_WITHIN);
+        let initialised = producer.init_transactions(patience);
+        producer.poll(Duration::ZERO);
+        let producer = self.producer.insert(producer);
+        match initialised {
             Ok(()) => {
                 producer.context().note_answer();
-                self.producer = Some(producer);
+                self.is_ready = true;
                 Ok(())
             }
             Err(error) => Err(self.failed(Stage::Init, &Failure::from(&error), Duration::ZERO)),
@@ -104,11 +122,12 @@ impl Transactor {
     /// Gives the producer up: the id must be taken anew.
     pub(crate) fn give_up(&mut self) {
         self.producer = None;
+        self.is_ready = false;
     }
 
     /// Whether the id was taken and nothing has gone wrong since.
     pub(crate) fn is_ready(&self) -> bool {
-        self.producer.is_some()
+        self.is_ready
     }
 
     /// Writes the records and commits the offsets in one transaction; takes the id first, if it must.
@@ -117,10 +136,14 @@ impl Transactor {
         records: impl Iterator<Item = Outgoing<'a>>,
         offsets: Option<&Offsets>,
     ) -> Result<(), CommitError> {
-        if self.producer.is_none() {
+        if !self.is_ready {
             self.take()?;
         }
-        let producer = self.producer.as_ref().expect("it was just taken");
+        let producer = self.producer.as_ref().expect("a ready one is there");
+        if is_out_of_reach(producer) {
+            // Nothing was begun, so nothing is in doubt later.
+            return Err(CommitError::Aborted("no broker can be reached".to_owned()));
+        }
         let begun = Instant::now();
         let outcome = run(producer, records, offsets, begun + COMMIT_WITHIN);
         let Err((stage, failure)) = outcome else {
@@ -137,11 +160,11 @@ impl Transactor {
         debug!(id = self.id, ?verdict, "transaction failed: {text}");
         let is_kept = match verdict {
             Verdict::Abort | Verdict::AbortForeign => self.abort(),
-            Verdict::Untouched => stage != Stage::Init,
+            Verdict::Untouched => true,
             Verdict::Replace | Verdict::Fenced | Verdict::Setting(_) | Verdict::World => false,
         };
         if !is_kept {
-            self.producer = None;
+            self.give_up();
         }
         match verdict {
             Verdict::Untouched => CommitError::Aborted(text),
@@ -179,6 +202,19 @@ impl Transactor {
         }
         aborted.is_ok()
     }
+}
+
+/// Whether no broker could be reached lately and none can be now.
+fn is_out_of_reach(producer: &Producer) -> bool {
+    if !producer.context().is_cut_off() {
+        return false;
+    }
+    let probed = producer.client().fetch_metadata(None, PROBE_WITHIN);
+    if probed.is_ok() {
+        producer.context().note_answer();
+    }
+    producer.poll(Duration::ZERO);
+    probed.is_err()
 }
 
 /// All of a transaction; where it failed, and with what.

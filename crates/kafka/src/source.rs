@@ -469,7 +469,8 @@ impl ports::Source for Source {
         }
         // A read_committed client asks for stable offsets: librdkafka tries again while a transaction
         // that holds some is pending.
-        let found = match self.consumer.committed_offsets(list, COMMITTED_WITHIN) {
+        let patience = self.consumer.context().patience(COMMITTED_WITHIN);
+        let found = match self.consumer.committed_offsets(list, patience) {
             Ok(found) => found,
             Err(error) => {
                 debug!("the group's offsets are not known: {}", code_of(&error));
