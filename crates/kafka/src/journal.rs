@@ -11,14 +11,13 @@ use model::{Offset, Timestamp};
 use rdkafka::consumer::Consumer as _;
 use rdkafka::error::RDKafkaErrorCode as Code;
 use rdkafka::{Offset as At, TopicPartitionList};
-use tracing::warn;
 
 use crate::cluster::Cluster;
 use crate::context::Consumer;
 use crate::lookup::{Lookup, number, serve};
 use crate::native::{BatchQueue, Message};
 use crate::topics::Topics;
-use crate::trouble::stopping_code;
+use crate::trouble::unreadable;
 
 /// Most bytes of keys and values in one batch, but for the last fetch.
 const BATCH_BYTES: usize = 4 << 20;
@@ -114,7 +113,13 @@ impl Reader {
                 Some(Code::PartitionEOF) => {
                     positions.insert(at, Offset(message.offset()));
                 }
-                Some(code) => complain(message, code)?,
+                Some(code) => {
+                    let place = format!("{} [{}]", message.topic(), message.partition());
+                    let remedy = "delete the state directory";
+                    if let Some(error) = unreadable(&place, code, &message.error_text(), remedy) {
+                        return Err(error);
+                    }
+                }
             }
         }
         Ok(bytes)
@@ -127,29 +132,6 @@ fn published(topics: &Topics, message: Message<'_>) -> Option<Published> {
         topic if topic == topics.partials => Some(Published::Partials(partition)),
         topic if topic == topics.month_close => Some(Published::MonthClose(partition)),
         _ => None,
-    }
-}
-
-fn complain(message: Message<'_>, code: Code) -> Result<(), Error> {
-    let place = format!("{} [{}]", message.topic(), message.partition());
-    let text = message.error_text();
-    match code {
-        Code::AutoOffsetReset | Code::OffsetOutOfRange | Code::LogTruncation => {
-            Err(Error::Contradiction(format!(
-                "{place}: the log does not reach the stored position: {text}; delete the state directory"
-            )))
-        }
-        Code::BadMessage
-        | Code::BadCompression
-        | Code::NotImplemented
-        | Code::InvalidMessage
-        | Code::MessageSizeTooLarge => Err(Error::Contradiction(format!(
-            "{place}: a batch of records can't be read: {text}"
-        ))),
-        _ => {
-            warn!("{place}: {text}");
-            stopping_code(&place, code).map_or(Ok(()), Err)
-        }
     }
 }
 

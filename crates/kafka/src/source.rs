@@ -12,8 +12,6 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
-use std::sync::mpsc;
-use std::thread;
 use std::time::{Duration, Instant};
 
 use engine::Error;
@@ -29,8 +27,9 @@ use crate::context::{Consumer, Notice};
 use crate::lookup::{Lookup, number, serve};
 use crate::membership::Membership;
 use crate::native::BatchQueue;
-use crate::trouble::{code_of, stopping, stopping_code};
+use crate::trouble::{code_of, stopping, unreadable};
 
+mod closing;
 mod reading;
 
 use reading::{Reading, Revocation};
@@ -42,8 +41,9 @@ const SLICE: Duration = Duration::from_millis(50);
 /// How long the group's offsets may take.
 const COMMITTED_WITHIN: Duration = Duration::from_secs(2);
 
-/// How long leaving may take.
-const LEAVE_WITHIN: Duration = Duration::from_secs(3);
+/// What to do about a log that does not reach a partition's position.
+const REMEDY: &str = "it was truncated, or kept for less time than appmi was away; \
+                      restore the topic, or recount from what is left with appmi reset";
 
 /// Bounds what is fetched ahead: librdkafka spends about 600 bytes on each queued record, however small, and
 /// stops to fetch when either of the two is reached, so an answer of every broker comes on top.
@@ -178,10 +178,12 @@ impl Source {
         let partition = self.partition(message.topic(), message.partition());
         if let Some(code) = message.error() {
             self.next += 1;
-            let Some(partition) = partition else {
-                return self.complain(code);
+            return match partition {
+                Some(partition) => self.end_or_error(first, partition, code),
+                None if code == Code::PartitionEOF => Ok(None),
+                None => unreadable("the input topics", code, &message.error_text(), REMEDY)
+                    .map_or(Ok(None), Err),
             };
-            return self.end_or_error(first, partition, code);
         }
         let mut last = first;
         while last + 1 < self.queue.len()
@@ -230,49 +232,12 @@ impl Source {
         }
         reading.note_error();
         let position = reading.position();
-        let text = message.error_text();
         let place = format!(
             "{} [{}] at offset {position}",
             message.topic(),
             message.partition()
         );
-        match code {
-            Code::AutoOffsetReset | Code::OffsetOutOfRange | Code::LogTruncation => {
-                Err(Error::Contradiction(format!(
-                    "{place}: the log no longer has (or does not yet have) the record that follows what was counted: it was truncated, or its retention is shorter than appmi was away ({text}); \
-                     restore the topic, or recount from what is left with appmi reset"
-                )))
-            }
-            Code::BadMessage
-            | Code::BadCompression
-            | Code::NotImplemented
-            | Code::InvalidMessage
-            | Code::MessageSizeTooLarge
-            | Code::InvalidMessageSize => Err(Error::Contradiction(format!(
-                "{place}: a batch of records can't be read, and appmi skips nothing silently: {text}"
-            ))),
-            _ => match stopping_code(&place, code) {
-                Some(error) => Err(error),
-                None => {
-                    warn!("{place}: {text}");
-                    Ok(None)
-                }
-            },
-        }
-    }
-
-    /// An error that names no partition of ours.
-    fn complain(&self, code: Code) -> Result<Option<Next>, Error> {
-        if code == Code::PartitionEOF {
-            return Ok(None);
-        }
-        match stopping_code("reading the input topics", code) {
-            Some(error) => Err(error),
-            None => {
-                warn!("reading the input topics: {code}");
-                Ok(None)
-            }
-        }
+        unreadable(&place, code, &message.error_text(), REMEDY).map_or(Ok(None), Err)
     }
 
     /// Sends partitions back to where they are, if librdkafka believes them to be elsewhere. To be called
@@ -534,19 +499,7 @@ impl ports::Source for Source {
         if let Err(error) = self.give_back_everything() {
             debug!("leaving: {error}");
         }
-        self.consumer.context().begin_to_leave();
-        let consumer = Arc::clone(&self.consumer);
-        let (done, is_done) = mpsc::channel();
-        let closing = thread::Builder::new().name("kafka-leave".into());
-        let spawned = closing.spawn(move || {
-            let closed = consumer.close_queue();
-            while closed.is_ok() && !consumer.closed() {
-                consumer.poll(Duration::from_millis(20));
-            }
-            // The waiting side may have given up.
-            let _ = done.send(());
-        });
-        if spawned.is_err() || is_done.recv_timeout(LEAVE_WITHIN).is_err() {
+        if !closing::close(&self.consumer) {
             warn!("the group did not answer; it finds out by itself that this member is gone");
         }
     }

@@ -2,6 +2,7 @@
 
 use engine::Error;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
+use tracing::warn;
 
 /// Who can do something about an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -121,6 +122,33 @@ pub(crate) fn stopping_code(what: &str, code: Code) -> Option<Error> {
     }
 }
 
+/// What an error that comes in place of a record means for whoever reads at `place`. What passes by itself
+/// is none and has been logged. `remedy` is for a log that does not reach the position.
+pub(crate) fn unreadable(place: &str, code: Code, text: &str, remedy: &str) -> Option<Error> {
+    match code {
+        Code::AutoOffsetReset | Code::OffsetOutOfRange | Code::LogTruncation => {
+            Some(Error::Contradiction(format!(
+                "{place}: the log does not reach this position ({text}): {remedy}"
+            )))
+        }
+        Code::BadMessage
+        | Code::BadCompression
+        | Code::NotImplemented
+        | Code::InvalidMessage
+        | Code::MessageSizeTooLarge
+        | Code::InvalidMessageSize => Some(Error::Contradiction(format!(
+            "{place}: a batch of records can't be read, and appmi skips nothing silently: {text}"
+        ))),
+        _ => {
+            let stopping = stopping_code(place, code);
+            if stopping.is_none() {
+                warn!("{place}: {text}");
+            }
+            stopping
+        }
+    }
+}
+
 /// The code that an error carries; [`Code::Fail`] where it carries none.
 pub(crate) fn code_of(error: &KafkaError) -> Code {
     if let KafkaError::Transaction(error) = error {
@@ -153,6 +181,21 @@ mod tests {
             panic!("{error:?}");
         };
         assert!(text.contains("grant the user read on the group"), "{text}");
+    }
+
+    #[test]
+    fn a_reader_never_goes_on_behind_what_it_could_not_read() {
+        for code in [
+            Code::AutoOffsetReset,
+            Code::LogTruncation,
+            Code::BadCompression,
+            Code::BadMessage,
+        ] {
+            let error = unreadable("logins [0] at offset 7", code, "", "restore the topic");
+            assert!(matches!(error, Some(Error::Contradiction(_))), "{error:?}");
+        }
+        let passing = unreadable("logins [0]", Code::NotLeaderForPartition, "", "");
+        assert_eq!(passing, None);
     }
 
     #[test]
