@@ -87,12 +87,6 @@ impl Delta {
         self.cells.iter().filter(|cell| cell.events > 0)
     }
 
-    /// Bytes of registers that are held, those of cells that have not changed included.
-    #[must_use]
-    pub fn bytes(&self) -> usize {
-        self.cells.len() * self.cell_bytes()
-    }
-
     /// Bytes of registers of the cells that changed, an upper bound of what a checkpoint writes.
     #[must_use]
     pub fn changed_bytes(&self) -> usize {
@@ -107,23 +101,11 @@ impl Delta {
         }
     }
 
-    /// Forgets all changes. Cells that changed keep their memory for the next round, others give it back.
+    /// Forgets all changes and gives their memory back: a delta holds what one checkpoint writes, not what the
+    /// busiest one of its life wrote.
     pub fn clear(&mut self) {
-        self.cells.retain_mut(|cell| {
-            let is_used = cell.events > 0;
-            cell.events = 0;
-            if let Some(registers) = &mut cell.registers {
-                registers.clear();
-            }
-            is_used
-        });
+        self.cells.clear();
         self.index.fill(0);
-        for number in 0..self.cells.len() {
-            let cell = &self.cells[number];
-            let months = usize::try_from(cell.month.since(self.first_month)).expect("was made so");
-            let at = months * self.lineages + usize::from(cell.lineage.0);
-            self.index[at] = stored_number(number);
-        }
     }
 
     #[cold]
@@ -140,11 +122,8 @@ impl Delta {
             events: 0,
             registers,
         });
-        self.index[at] = stored_number(number);
+        self.index[at] =
+            u32::try_from(number + 1).expect("months times lineages is far below 32 bits");
         number
     }
-}
-
-fn stored_number(cell: usize) -> u32 {
-    u32::try_from(cell + 1).expect("months times lineages is far below 32 bits")
 }
