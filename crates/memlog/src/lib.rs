@@ -4,11 +4,12 @@
 //! It stands behind the same ports as Kafka. The demo runs on it, tests of the engine do, and a
 //! simulation puts its faults around it. It knows no clock: whoever drives it moves the broker's time.
 
+mod cluster;
 mod group;
 mod log;
 mod ports;
 mod store;
 
-pub use log::{Cluster, Header, InputRecord};
+pub use cluster::{Cluster, Header, InputRecord, OpenTransaction};
 pub use ports::{MemCheckpoints, MemJournal, MemReleases, MemSource};
 pub use store::MemStore;

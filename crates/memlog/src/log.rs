@@ -1,27 +1,12 @@
-//! The cluster: topics, partitions, transactions.
+//! What the cluster holds: topics, partitions, transactions, and what is visible of them.
 
-use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
-use std::rc::Rc;
 
 use engine::ports::{DeadLetter, LeaderRecord, Partial, Published};
 use model::{InputPartition, Offset, Timestamp};
 
+use crate::cluster::{Header, InputRecord};
 use crate::group::Group;
-
-/// A header of a record.
-pub type Header = (String, String);
-
-/// A record as a producer of an input topic sends it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct InputRecord {
-    /// The record's own timestamp.
-    pub timestamp: Timestamp,
-    /// The `content-type` header, if there is one.
-    pub content_type: Option<&'static str>,
-    /// The value.
-    pub payload: Vec<u8>,
-}
 
 /// What stands at an offset.
 #[derive(Debug, Clone)]
@@ -63,7 +48,7 @@ pub(crate) struct Partition {
 }
 
 impl Partition {
-    fn append(&mut self, transaction: Option<u64>, entry: Entry) {
+    pub(crate) fn append(&mut self, transaction: Option<u64>, entry: Entry) {
         self.writers
             .extend(transaction.filter(|_| !matches!(entry, Entry::Marker)));
         self.entries.push(Stored {
@@ -100,9 +85,62 @@ pub(crate) struct State {
     open: BTreeSet<u64>,
     next_transaction: u64,
     pub(crate) group: Group,
+    /// Creations of topics: ids of input topics by kind, then of the partials and the month-close topic.
+    pub(crate) topic_ids: Vec<[u8; 16]>,
+    created: u8,
+    /// How many of the next transactions on owned topics are to be aborted.
+    pub(crate) aborts: u32,
 }
 
 impl State {
+    pub(crate) fn new(input_counts: &[u32], partials: u32, month_close: u32) -> Self {
+        let inputs = engine::closing::all_partitions(input_counts)
+            .map(|partition| (partition, Partition::default()))
+            .collect();
+        let partitions = |count: u32| (0..count).map(|_| Partition::default()).collect();
+        let mut state = Self {
+            now: Timestamp::from_millis(0),
+            input_counts: input_counts.to_vec(),
+            inputs,
+            partials: partitions(partials),
+            month_close: partitions(month_close),
+            dead_letters: Vec::new(),
+            epochs: BTreeMap::new(),
+            outcomes: BTreeMap::new(),
+            open: BTreeSet::new(),
+            next_transaction: 0,
+            group: Group::default(),
+            topic_ids: Vec::new(),
+            created: 0,
+            aborts: 0,
+        };
+        for _ in 0..input_counts.len() + 2 {
+            let id = state.create_topic();
+            state.topic_ids.push(id);
+        }
+        state
+    }
+
+    pub(crate) fn create_topic(&mut self) -> [u8; 16] {
+        self.created += 1;
+        [self.created; 16]
+    }
+
+    /// The ids of the partials and the month-close topic.
+    pub(crate) fn owned_topic_ids(&self) -> [[u8; 16]; 2] {
+        let inputs = self.input_counts.len();
+        [self.topic_ids[inputs], self.topic_ids[inputs + 1]]
+    }
+
+    /// How the transaction that is about to end on owned topics has to end.
+    pub(crate) fn next_outcome(&mut self) -> Outcome {
+        if self.aborts == 0 {
+            return Outcome::Committed;
+        }
+        self.aborts -= 1;
+        Outcome::Aborted
+    }
+
     pub(crate) fn published(&self, at: Published) -> &Partition {
         match at {
             Published::Partials(partition) => &self.partials[partition as usize],
@@ -144,7 +182,7 @@ impl State {
         Some(self.open())
     }
 
-    fn open(&mut self) -> u64 {
+    pub(crate) fn open(&mut self) -> u64 {
         self.next_transaction += 1;
         self.outcomes.insert(self.next_transaction, Outcome::Open);
         self.open.insert(self.next_transaction);
@@ -185,187 +223,6 @@ impl State {
             if partition.writers.remove(&transaction) {
                 partition.append(Some(transaction), Entry::Marker);
             }
-        }
-    }
-}
-
-/// A cluster in memory; clones are handles to the same one.
-#[derive(Debug, Clone)]
-pub struct Cluster(pub(crate) Rc<RefCell<State>>);
-
-impl Cluster {
-    /// A cluster with the input topics' partitions by kind and those of the owned topics.
-    #[must_use]
-    pub fn new(input_counts: &[u32], partials: u32, month_close: u32) -> Self {
-        let inputs = engine::closing::all_partitions(input_counts)
-            .map(|partition| (partition, Partition::default()))
-            .collect();
-        let partitions = |count: u32| (0..count).map(|_| Partition::default()).collect();
-        Self(Rc::new(RefCell::new(State {
-            now: Timestamp::from_millis(0),
-            input_counts: input_counts.to_vec(),
-            inputs,
-            partials: partitions(partials),
-            month_close: partitions(month_close),
-            dead_letters: Vec::new(),
-            epochs: BTreeMap::new(),
-            outcomes: BTreeMap::new(),
-            open: BTreeSet::new(),
-            next_transaction: 0,
-            group: Group::default(),
-        })))
-    }
-
-    /// The broker's time.
-    #[must_use]
-    pub fn now(&self) -> Timestamp {
-        self.0.borrow().now
-    }
-
-    /// Moves the broker's time; it never goes back.
-    pub fn advance_to(&self, now: Timestamp) {
-        let mut state = self.0.borrow_mut();
-        state.now = state.now.max(now);
-    }
-
-    /// Appends a record to an input topic.
-    ///
-    /// # Panics
-    /// If there is no such partition.
-    pub fn append(&self, to: InputPartition, record: InputRecord) {
-        let mut state = self.0.borrow_mut();
-        let partition = state.inputs.get_mut(&to).expect("the partition exists");
-        partition.append(None, Entry::Input(record));
-    }
-
-    /// Appends records to an input topic in a transaction that is aborted: nobody reads them, and they take offsets.
-    ///
-    /// # Panics
-    /// If there is no such partition.
-    pub fn append_aborted(&self, to: InputPartition, records: Vec<InputRecord>) {
-        let mut state = self.0.borrow_mut();
-        let transaction = state.open();
-        let partition = state.inputs.get_mut(&to).expect("the partition exists");
-        for record in records {
-            partition.append(Some(transaction), Entry::Input(record));
-        }
-        state.end(transaction, Outcome::Aborted);
-    }
-
-    /// Deletes the records of an input partition before an offset, as retention does.
-    pub fn truncate(&self, partition: InputPartition, before: Offset) {
-        let mut state = self.0.borrow_mut();
-        if let Some(partition) = state.inputs.get_mut(&partition) {
-            partition.low = partition.low.max(before.0.min(partition.high));
-            let low = partition.low;
-            partition.entries.retain(|stored| stored.offset >= low);
-        }
-    }
-
-    /// Deletes the records of all input partitions that the group has committed.
-    pub fn truncate_committed(&self) {
-        let committed = self.0.borrow().group.committed.clone();
-        for (partition, offset) in committed {
-            self.truncate(partition, offset);
-        }
-    }
-
-    /// The group's committed offset of a partition.
-    #[must_use]
-    pub fn committed(&self, partition: InputPartition) -> Option<Offset> {
-        self.0.borrow().group.committed.get(&partition).copied()
-    }
-
-    /// Makes the cluster forget the group's offsets, as brokers do after a week.
-    pub fn forget_group(&self) {
-        self.0.borrow_mut().group.committed.clear();
-    }
-
-    /// Records of the input topics that the group has not committed.
-    #[must_use]
-    pub fn lag(&self) -> u64 {
-        let state = self.0.borrow();
-        let left = state.inputs.iter().map(|(id, partition)| {
-            let committed = state
-                .group
-                .committed
-                .get(id)
-                .map_or(partition.low, |offset| offset.0);
-            u64::try_from(partition.high - committed).unwrap_or(0)
-        });
-        left.sum()
-    }
-
-    /// What a read_committed reader finds in the month-close topic, in order, with headers.
-    #[must_use]
-    pub fn released(&self) -> Vec<(Vec<u8>, Vec<u8>, Vec<Header>)> {
-        let state = self.0.borrow();
-        let visible = state
-            .month_close
-            .iter()
-            .flat_map(|partition| &partition.entries);
-        visible
-            .filter(|stored| state.is_visible(stored))
-            .filter_map(|stored| match &stored.entry {
-                Entry::Owned {
-                    key,
-                    value: Some(value),
-                    headers,
-                    ..
-                } => Some((key.clone(), value.clone(), headers.clone())),
-                _ => None,
-            })
-            .collect()
-    }
-
-    /// What a read_committed reader finds in the partials topic, in order.
-    #[must_use]
-    pub fn partials(&self) -> Vec<(Vec<u8>, Option<Vec<u8>>)> {
-        let state = self.0.borrow();
-        let visible = state
-            .partials
-            .iter()
-            .flat_map(|partition| &partition.entries);
-        visible
-            .filter(|stored| state.is_visible(stored))
-            .filter_map(|stored| match &stored.entry {
-                Entry::Owned { key, value, .. } => Some((key.clone(), value.clone())),
-                _ => None,
-            })
-            .collect()
-    }
-
-    /// The committed dead letters.
-    #[must_use]
-    pub fn dead_letters(&self) -> Vec<DeadLetter> {
-        self.0
-            .borrow()
-            .dead_letters
-            .iter()
-            .map(|(_, letter)| letter.clone())
-            .collect()
-    }
-
-    /// Compacts the partials topic: of each key the last committed record stays. Offsets do not change.
-    pub fn compact_partials(&self) {
-        let mut state = self.0.borrow_mut();
-        let outcomes = state.outcomes.clone();
-        for partition in &mut state.partials {
-            let mut last = BTreeMap::new();
-            for stored in &partition.entries {
-                let is_committed = stored
-                    .transaction
-                    .is_none_or(|id| outcomes[&id] == Outcome::Committed);
-                if let (true, Entry::Owned { key, .. }) = (is_committed, &stored.entry) {
-                    last.insert(key.clone(), stored.offset);
-                }
-            }
-            partition.entries.retain(|stored| match &stored.entry {
-                Entry::Owned { key, value, .. } => {
-                    last.get(key) == Some(&stored.offset) && value.is_some()
-                }
-                _ => false,
-            });
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The engine's ports on a cluster in memory.
 
 use std::cell::Cell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -11,18 +11,15 @@ use engine::ports::{
 };
 use model::{InputPartition, Offset};
 
+use crate::cluster::Cluster;
 use crate::group::Notice;
-use crate::log::{Cluster, Entry, Epoch, Outcome, State};
+use crate::log::{Entry, Epoch, Outcome, State};
 
 /// Most bytes of one batch of the journal.
 const BATCH_BYTES_MAX: usize = 4 << 20;
 
 fn all(state: &State) -> Vec<InputPartition> {
     engine::closing::all_partitions(&state.input_counts).collect()
-}
-
-fn topic_id(number: u8) -> [u8; 16] {
-    [number; 16]
 }
 
 fn offset(value: i64) -> Offset {
@@ -41,6 +38,9 @@ pub struct MemSource {
     last: Option<InputPartition>,
     /// Records of the last run; the run that is handed out borrows from here.
     run: Vec<crate::log::Stored>,
+    run_records_max: usize,
+    /// What the engine was told to have.
+    told: BTreeSet<InputPartition>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -59,6 +59,23 @@ impl MemSource {
             positions: BTreeMap::new(),
             last: None,
             run: Vec::new(),
+            run_records_max: RUN_RECORDS_MAX,
+            told: BTreeSet::new(),
+        }
+    }
+
+    /// Hands over at most so many records at once, one at least.
+    pub fn set_run_records_max(&mut self, records: usize) {
+        self.run_records_max = records.clamp(1, RUN_RECORDS_MAX);
+    }
+
+    /// Lets the session of the member time out: its partitions go to others, and it learns that when it polls
+    /// next. Then it joins anew.
+    pub fn expire(&mut self) {
+        if let Some(member) = self.member.get() {
+            let mut state = self.cluster.0.borrow_mut();
+            let all = all(&state);
+            state.group.leave(member, &all);
         }
     }
 
@@ -84,7 +101,7 @@ impl MemSource {
             .take_while(|stored| stored.offset < stable)
             .filter(|stored| state.is_visible(stored));
         self.run.clear();
-        self.run.extend(visible.take(RUN_RECORDS_MAX).cloned());
+        self.run.extend(visible.take(self.run_records_max).cloned());
         if let Some(last) = self.run.last() {
             position.offset = last.offset + 1;
             position.end_told = false;
@@ -116,10 +133,23 @@ impl Source for MemSource {
         let Some(member) = self.member.get() else {
             return Ok(Input::Nothing);
         };
-        if let Some(notice) = self.cluster.0.borrow_mut().group.notice(member) {
+        if !self.is_member() {
+            self.join()?;
+            self.positions.clear();
+            let lost = std::mem::take(&mut self.told);
+            return Ok(Input::Lost(lost.into_iter().collect()));
+        }
+        let notice = self.cluster.0.borrow_mut().group.notice(member);
+        if let Some(notice) = notice {
             return Ok(match notice {
-                Notice::Assigned(partitions) => Input::Assigned(partitions),
-                Notice::Revoked(partitions) => Input::Revoked(partitions),
+                Notice::Assigned(partitions) => {
+                    self.told.extend(&partitions);
+                    Input::Assigned(partitions)
+                }
+                Notice::Revoked(partitions) => {
+                    self.told.retain(|told| !partitions.contains(told));
+                    Input::Revoked(partitions)
+                }
             });
         }
         for partition in self.in_turn() {
@@ -175,7 +205,7 @@ impl Source for MemSource {
     fn bounds(&mut self, partition: InputPartition) -> Result<Option<Bounds>, Error> {
         let state = self.cluster.0.borrow();
         let log = &state.inputs[&partition];
-        let topic_id = topic_id(partition.kind.0);
+        let topic_id = state.topic_ids[usize::from(partition.kind.0)];
         Ok(Some(Bounds {
             low: offset(log.low),
             high: offset(log.high),
@@ -263,7 +293,11 @@ impl Checkpoints for MemCheckpoints {
         for partial in &transaction.partials {
             state.write_partial(id, partial);
         }
-        state.end(id, Outcome::Committed);
+        let outcome = state.next_outcome();
+        state.end(id, outcome);
+        if outcome == Outcome::Aborted {
+            return Err(aborted());
+        }
         for letter in &transaction.dead_letters {
             let at = offset(i64::try_from(state.dead_letters.len()).unwrap_or(i64::MAX));
             state.dead_letters.push((at, letter.clone()));
@@ -285,6 +319,10 @@ fn take(cluster: &Cluster, transactional_id: &str) -> Epoch {
     );
     state.epochs.insert(transactional_id.to_owned(), epoch);
     epoch
+}
+
+fn aborted() -> CommitError {
+    CommitError::Aborted("as it was asked to be".into())
 }
 
 fn fenced() -> CommitError {
@@ -330,7 +368,11 @@ impl Releases for MemReleases {
         for record in records {
             state.write(id, record);
         }
-        state.end(id, Outcome::Committed);
+        let outcome = state.next_outcome();
+        state.end(id, outcome);
+        if outcome == Outcome::Aborted {
+            return Err(aborted());
+        }
         self.epoch = Some(epoch);
         Ok(())
     }
@@ -423,7 +465,7 @@ impl Journal for MemJournal {
     }
 
     fn topic_ids(&mut self) -> Result<Option<[[u8; 16]; 2]>, Error> {
-        Ok(Some([topic_id(0xF0), topic_id(0xF1)]))
+        Ok(Some(self.cluster.0.borrow().owned_topic_ids()))
     }
 
     fn ends(&mut self) -> Result<Option<Vec<(Published, Offset)>>, Error> {

@@ -1,16 +1,24 @@
 //! A cluster in memory with instances on it, fed from a workload.
 
-#![allow(dead_code, reason = "each test uses its part of it")]
+#![allow(dead_code, unused_imports, reason = "each test uses its part of it")]
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use engine::ports::{Error, Host, Ports};
-use engine::{Instance, Occurrence, Options};
+use engine::{Instance, Occurrence, Options, Tally};
 use memlog::{Cluster, InputRecord, MemCheckpoints, MemJournal, MemReleases, MemSource, MemStore};
 use model::{Calendar, Geography, Kinds, Month, Timestamp};
 use wire::v1::MonthClose;
 use workload::{Item, Practices};
+
+pub(crate) mod events;
+pub(crate) mod faults;
+pub(crate) mod site;
+
+pub(crate) use events::{at, login, order, registration};
+pub(crate) use faults::{Fault, Faulty, Plan};
+pub(crate) use site::Site;
 
 pub(crate) fn month(text: &str) -> Month {
     text.parse().unwrap()
@@ -46,6 +54,8 @@ pub(crate) struct TestHost {
     pub(crate) stop: bool,
     ids: u8,
     pub(crate) seen: Vec<String>,
+    /// What became of all records.
+    pub(crate) tally: Tally,
 }
 
 impl Host for TestHost {
@@ -64,9 +74,14 @@ impl Host for TestHost {
 
     fn observe(&mut self, occurrence: &Occurrence<'_>) {
         match occurrence {
-            Occurrence::Turned { .. }
-            | Occurrence::Counted { .. }
-            | Occurrence::Restoring { .. } => {}
+            Occurrence::Turned { .. } | Occurrence::Restoring { .. } => {}
+            Occurrence::Counted { tally, .. } => {
+                self.tally.counted += tally.counted;
+                self.tally.duplicates += tally.duplicates;
+                self.tally.dead_letters += tally.dead_letters;
+                self.tally.unknown_geography += tally.unknown_geography;
+                self.tally.sealed += tally.sealed;
+            }
             other => self.seen.push(format!("{other:?}")),
         }
     }
@@ -75,12 +90,16 @@ impl Host for TestHost {
 /// A running instance: dropping it without [`Process::stop`] is a crash.
 pub(crate) struct Process {
     pub(crate) host: TestHost,
-    source: MemSource,
-    checkpoints: MemCheckpoints,
+    pub(crate) source: MemSource,
+    checkpoints: Faulty<MemCheckpoints>,
     journal: MemJournal,
-    releases: MemReleases,
+    releases: Faulty<MemReleases>,
+    /// What goes wrong with the next checkpoints.
+    pub(crate) checkpoint_faults: Plan,
+    /// What goes wrong with the next releases.
+    pub(crate) release_faults: Plan,
     pub(crate) store: MemStore,
-    instance: Instance,
+    pub(crate) instance: Instance,
 }
 
 impl Process {
@@ -95,11 +114,13 @@ impl Process {
             stop: false,
             ids: 0,
             seen: Vec::new(),
+            tally: Tally::default(),
         };
         let mut source = MemSource::new(cluster);
-        let mut checkpoints = MemCheckpoints::new(&source, name);
+        let (checkpoint_faults, release_faults) = (Plan::default(), Plan::default());
+        let mut checkpoints = Faulty::new(MemCheckpoints::new(&source, name), &checkpoint_faults);
         let mut journal = MemJournal::new(cluster);
-        let mut releases = MemReleases::new(cluster);
+        let mut releases = Faulty::new(MemReleases::new(cluster), &release_faults);
         let mut store = store.clone();
         let mut ports = Ports {
             source: &mut source,
@@ -116,6 +137,8 @@ impl Process {
             checkpoints,
             journal,
             releases,
+            checkpoint_faults,
+            release_faults,
             store,
             instance,
         })
@@ -137,6 +160,15 @@ impl Process {
         for _ in 0..turns {
             self.turn().unwrap();
         }
+    }
+
+    /// How many occurrences begin with a text, as `Debug` prints them.
+    pub(crate) fn seen(&self, begin: &str) -> usize {
+        self.host
+            .seen
+            .iter()
+            .filter(|seen| seen.starts_with(begin))
+            .count()
     }
 
     pub(crate) fn stop(mut self) -> Result<TestHost, Error> {

@@ -1,0 +1,287 @@
+//! The cluster, as its operators, producers and readers see it.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use engine::ports::{DeadLetter, Partial};
+use model::{InputPartition, KindId, Offset, Timestamp};
+
+use crate::log::{Entry, Outcome, Partition, State};
+
+/// A header of a record.
+pub type Header = (String, String);
+
+/// A record as a producer of an input topic sends it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InputRecord {
+    /// The record's own timestamp.
+    pub timestamp: Timestamp,
+    /// The `content-type` header, if there is one.
+    pub content_type: Option<&'static str>,
+    /// The value.
+    pub payload: Vec<u8>,
+}
+
+/// A producer's transaction on input topics that is still open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OpenTransaction(u64);
+
+/// A cluster in memory; clones are handles to the same one.
+#[derive(Debug, Clone)]
+pub struct Cluster(pub(crate) Rc<RefCell<State>>);
+
+impl Cluster {
+    /// A cluster with the input topics' partitions by kind and those of the owned topics.
+    #[must_use]
+    pub fn new(input_counts: &[u32], partials: u32, month_close: u32) -> Self {
+        let state = State::new(input_counts, partials, month_close);
+        Self(Rc::new(RefCell::new(state)))
+    }
+
+    /// The broker's time.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.0.borrow().now
+    }
+
+    /// Moves the broker's time; it never goes back.
+    pub fn advance_to(&self, now: Timestamp) {
+        let mut state = self.0.borrow_mut();
+        state.now = state.now.max(now);
+    }
+
+    /// Appends a record to an input topic.
+    ///
+    /// # Panics
+    /// If there is no such partition.
+    pub fn append(&self, to: InputPartition, record: InputRecord) {
+        let mut state = self.0.borrow_mut();
+        let partition = state.inputs.get_mut(&to).expect("the partition exists");
+        partition.append(None, Entry::Input(record));
+    }
+
+    /// Appends records to an input topic in a transaction that is aborted: nobody reads them, and they take offsets.
+    ///
+    /// # Panics
+    /// If there is no such partition.
+    pub fn append_aborted(&self, to: InputPartition, records: Vec<InputRecord>) {
+        let mut state = self.0.borrow_mut();
+        let transaction = state.open();
+        let partition = state.inputs.get_mut(&to).expect("the partition exists");
+        for record in records {
+            partition.append(Some(transaction), Entry::Input(record));
+        }
+        state.end(transaction, Outcome::Aborted);
+    }
+
+    /// Begins a producer's transaction on input topics.
+    #[must_use]
+    pub fn begin(&self) -> OpenTransaction {
+        OpenTransaction(self.0.borrow_mut().open())
+    }
+
+    /// Appends a record to an input topic in a transaction: nobody reads it or what is behind it until that ends.
+    ///
+    /// # Panics
+    /// If there is no such partition.
+    pub fn append_in(&self, transaction: OpenTransaction, to: InputPartition, record: InputRecord) {
+        let mut state = self.0.borrow_mut();
+        let partition = state.inputs.get_mut(&to).expect("the partition exists");
+        partition.append(Some(transaction.0), Entry::Input(record));
+    }
+
+    /// Ends a producer's transaction on input topics, committed or aborted.
+    pub fn end(&self, transaction: OpenTransaction, is_committed: bool) {
+        let outcome = if is_committed {
+            Outcome::Committed
+        } else {
+            Outcome::Aborted
+        };
+        self.0.borrow_mut().end(transaction.0, outcome);
+    }
+
+    /// Aborts the next transactions on owned topics: their records stay in the log, and nobody reads them.
+    pub fn abort_next(&self, transactions: u32) {
+        self.0.borrow_mut().aborts = transactions;
+    }
+
+    /// Adds a partition to the topic of a kind, and tells the group.
+    ///
+    /// # Panics
+    /// If there is no such kind.
+    pub fn add_partition(&self, kind: KindId) {
+        let mut state = self.0.borrow_mut();
+        let count = &mut state.input_counts[usize::from(kind.0)];
+        let partition = *count;
+        *count += 1;
+        let added = InputPartition { kind, partition };
+        state.inputs.insert(added, Partition::default());
+        let all: Vec<InputPartition> =
+            engine::closing::all_partitions(&state.input_counts).collect();
+        state.group.balance(&all);
+    }
+
+    /// Deletes the topic of a kind and creates it anew, empty and with another id.
+    ///
+    /// # Panics
+    /// If there is no such kind.
+    pub fn recreate_input(&self, kind: KindId) {
+        let mut state = self.0.borrow_mut();
+        for (_, partition) in state.inputs.iter_mut().filter(|(id, _)| id.kind == kind) {
+            *partition = Partition::default();
+        }
+        state.topic_ids[usize::from(kind.0)] = state.create_topic();
+    }
+
+    /// Deletes the partials and the month-close topic and creates them anew.
+    pub fn recreate_owned(&self) {
+        let mut state = self.0.borrow_mut();
+        let inputs = state.input_counts.len();
+        for topic in [inputs, inputs + 1] {
+            state.topic_ids[topic] = state.create_topic();
+        }
+        let State {
+            partials,
+            month_close,
+            ..
+        } = &mut *state;
+        for partition in partials.iter_mut().chain(month_close) {
+            *partition = Partition::default();
+        }
+    }
+
+    /// Writes a committed record to the partials topic, as something else than the engine would.
+    pub fn write_partial(&self, partial: &Partial) {
+        let mut state = self.0.borrow_mut();
+        let transaction = state.open();
+        state.write_partial(transaction, partial);
+        state.end(transaction, Outcome::Committed);
+    }
+
+    /// Sets the group's committed offset of a partition, as an operator's tool would.
+    pub fn commit_offset(&self, partition: InputPartition, offset: Offset) {
+        self.0
+            .borrow_mut()
+            .group
+            .committed
+            .insert(partition, offset);
+    }
+
+    /// Deletes the records of an input partition before an offset, as retention does.
+    pub fn truncate(&self, partition: InputPartition, before: Offset) {
+        let mut state = self.0.borrow_mut();
+        if let Some(partition) = state.inputs.get_mut(&partition) {
+            partition.low = partition.low.max(before.0.min(partition.high));
+            let low = partition.low;
+            partition.entries.retain(|stored| stored.offset >= low);
+        }
+    }
+
+    /// Deletes the records of all input partitions that the group has committed.
+    pub fn truncate_committed(&self) {
+        let committed = self.0.borrow().group.committed.clone();
+        for (partition, offset) in committed {
+            self.truncate(partition, offset);
+        }
+    }
+
+    /// The group's committed offset of a partition.
+    #[must_use]
+    pub fn committed(&self, partition: InputPartition) -> Option<Offset> {
+        self.0.borrow().group.committed.get(&partition).copied()
+    }
+
+    /// Makes the cluster forget the group's offsets, as brokers do after a week.
+    pub fn forget_group(&self) {
+        self.0.borrow_mut().group.committed.clear();
+    }
+
+    /// Records of the input topics that the group has not committed.
+    #[must_use]
+    pub fn lag(&self) -> u64 {
+        let state = self.0.borrow();
+        let left = state.inputs.iter().map(|(id, partition)| {
+            let committed = state
+                .group
+                .committed
+                .get(id)
+                .map_or(partition.low, |offset| offset.0);
+            u64::try_from(partition.high - committed).unwrap_or(0)
+        });
+        left.sum()
+    }
+
+    /// What a read_committed reader finds in the month-close topic, in order, with headers.
+    #[must_use]
+    pub fn released(&self) -> Vec<(Vec<u8>, Vec<u8>, Vec<Header>)> {
+        let state = self.0.borrow();
+        let visible = state
+            .month_close
+            .iter()
+            .flat_map(|partition| &partition.entries);
+        visible
+            .filter(|stored| state.is_visible(stored))
+            .filter_map(|stored| match &stored.entry {
+                Entry::Owned {
+                    key,
+                    value: Some(value),
+                    headers,
+                    ..
+                } => Some((key.clone(), value.clone(), headers.clone())),
+                _ => None,
+            })
+            .collect()
+    }
+
+    /// What a read_committed reader finds in the partials topic, in order.
+    #[must_use]
+    pub fn partials(&self) -> Vec<(Vec<u8>, Option<Vec<u8>>)> {
+        let state = self.0.borrow();
+        let visible = state
+            .partials
+            .iter()
+            .flat_map(|partition| &partition.entries);
+        visible
+            .filter(|stored| state.is_visible(stored))
+            .filter_map(|stored| match &stored.entry {
+                Entry::Owned { key, value, .. } => Some((key.clone(), value.clone())),
+                _ => None,
+            })
+            .collect()
+    }
+
+    /// The committed dead letters.
+    #[must_use]
+    pub fn dead_letters(&self) -> Vec<DeadLetter> {
+        self.0
+            .borrow()
+            .dead_letters
+            .iter()
+            .map(|(_, letter)| letter.clone())
+            .collect()
+    }
+
+    /// Compacts the partials topic: of each key the last committed record stays. Offsets do not change.
+    pub fn compact_partials(&self) {
+        let mut state = self.0.borrow_mut();
+        let outcomes = state.outcomes.clone();
+        for partition in &mut state.partials {
+            let mut last = BTreeMap::new();
+            for stored in &partition.entries {
+                let is_committed = stored
+                    .transaction
+                    .is_none_or(|id| outcomes[&id] == Outcome::Committed);
+                if let (true, Entry::Owned { key, .. }) = (is_committed, &stored.entry) {
+                    last.insert(key.clone(), stored.offset);
+                }
+            }
+            partition.entries.retain(|stored| match &stored.entry {
+                Entry::Owned { key, value, .. } => {
+                    last.get(key) == Some(&stored.offset) && value.is_some()
+                }
+                _ => false,
+            });
+        }
+    }
+}
