@@ -79,11 +79,13 @@ pub fn is_anything_counted(view: &View) -> bool {
 }
 
 /// Whether an idle statement of this partition, made now, would let a month close or be revised.
+/// `latest` is the latest `occurred_at` that its owner has counted, which needs no statement to be published.
 #[must_use]
 pub fn would_idle_help(
     options: &Options,
     view: &View,
     partition: InputPartition,
+    latest: Option<Timestamp>,
     now: Timestamp,
 ) -> bool {
     if !is_anything_counted(view) {
@@ -92,7 +94,8 @@ pub fn would_idle_help(
     let reached = now.saturating_sub(options.idle_timeout);
     let watermark = view
         .stated(partition)
-        .and_then(|stated| watermark(options, view, stated, now));
+        .and_then(|stated| watermark(options, view, stated, now))
+        .max(latest);
     let next = view.next_to_close();
     // Of the closed months the latest will do: what lets it be revised lets those before it be revised.
     [next.prev(), next]

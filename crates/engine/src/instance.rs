@@ -377,10 +377,11 @@ impl Instance {
             let stated = self.view.stated(*partition);
             let is_on_its_way =
                 stated.is_some_and(|stated| stated.progress.idle && stated.appended_at.is_none());
+            let latest = owned.aggregate.latest;
             if owned.idle_is_due
                 || is_on_its_way
                 || !owned.is_silent(now, self.options.idle_timeout)
-                || !closing::would_idle_help(&self.options, &self.view, *partition, now)
+                || !closing::would_idle_help(&self.options, &self.view, *partition, latest, now)
             {
                 continue;
             }

@@ -81,7 +81,10 @@ fn dead_letters_and_duplicates_do_not_end_idleness() {
         site.send(&known.clone().arriving(&now));
         site.send(&registration(&now, 1).no_account());
         site.send(&login(&now, 1));
-        site.turns(4);
+        site.turns(12);
+        site.cluster
+            .advance_to(site.cluster.now().saturating_add(Duration::from_secs(2)));
+        site.turns(2);
     }
     assert_eq!(site.revisions("2025-03").len(), 1);
     let released_at = site.records("2025-03")[0].released_at.unwrap().seconds * 1000;
