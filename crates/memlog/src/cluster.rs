@@ -122,6 +122,24 @@ impl Cluster {
         state.group.balance(&all);
     }
 
+    /// Creates an input topic of the next kind, as before that is configured.
+    ///
+    /// # Panics
+    /// If there are 256 already.
+    pub fn add_topic(&self, partitions: u32) -> KindId {
+        let kind = {
+            let mut state = self.0.borrow_mut();
+            let id = state.create_topic();
+            state.topic_ids.push(id);
+            state.input_counts.push(0);
+            KindId(u8::try_from(state.input_counts.len() - 1).expect("at most 256 kinds"))
+        };
+        for _ in 0..partitions {
+            self.add_partition(kind);
+        }
+        kind
+    }
+
     /// Deletes the topic of a kind and creates it anew, empty and with another id.
     ///
     /// # Panics
@@ -137,10 +155,7 @@ impl Cluster {
     /// Deletes the partials and the month-close topic and creates them anew.
     pub fn recreate_owned(&self) {
         let mut state = self.0.borrow_mut();
-        let inputs = state.input_counts.len();
-        for topic in [inputs, inputs + 1] {
-            state.topic_ids[topic] = state.create_topic();
-        }
+        state.owned_topic_ids = [state.create_topic(), state.create_topic()];
         let State {
             partials,
             month_close,
@@ -148,6 +163,13 @@ impl Cluster {
         } = &mut *state;
         for partition in partials.iter_mut().chain(month_close) {
             *partition = Partition::default();
+        }
+    }
+
+    /// Deletes all records of the partials topic; offsets go on, as after a broker's deletion of records.
+    pub fn empty_partials(&self) {
+        for partition in &mut self.0.borrow_mut().partials {
+            partition.entries.clear();
         }
     }
 

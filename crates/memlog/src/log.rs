@@ -85,8 +85,10 @@ pub(crate) struct State {
     open: BTreeSet<u64>,
     next_transaction: u64,
     pub(crate) group: Group,
-    /// Creations of topics: ids of input topics by kind, then of the partials and the month-close topic.
+    /// Ids of the input topics by kind.
     pub(crate) topic_ids: Vec<[u8; 16]>,
+    /// Ids of the partials and the month-close topic.
+    pub(crate) owned_topic_ids: [[u8; 16]; 2],
     created: u8,
     /// How many of the next transactions on owned topics are to be aborted.
     pub(crate) aborts: u32,
@@ -111,25 +113,21 @@ impl State {
             next_transaction: 0,
             group: Group::default(),
             topic_ids: Vec::new(),
+            owned_topic_ids: [[0; 16]; 2],
             created: 0,
             aborts: 0,
         };
-        for _ in 0..input_counts.len() + 2 {
+        for _ in input_counts {
             let id = state.create_topic();
             state.topic_ids.push(id);
         }
+        state.owned_topic_ids = [state.create_topic(), state.create_topic()];
         state
     }
 
     pub(crate) fn create_topic(&mut self) -> [u8; 16] {
         self.created += 1;
         [self.created; 16]
-    }
-
-    /// The ids of the partials and the month-close topic.
-    pub(crate) fn owned_topic_ids(&self) -> [[u8; 16]; 2] {
-        let inputs = self.input_counts.len();
-        [self.topic_ids[inputs], self.topic_ids[inputs + 1]]
     }
 
     /// How the transaction that is about to end on owned topics has to end.

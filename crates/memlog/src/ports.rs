@@ -465,7 +465,7 @@ impl Journal for MemJournal {
     }
 
     fn topic_ids(&mut self) -> Result<Option<[[u8; 16]; 2]>, Error> {
-        Ok(Some(self.cluster.0.borrow().owned_topic_ids()))
+        Ok(Some(self.cluster.0.borrow().owned_topic_ids))
     }
 
     fn ends(&mut self) -> Result<Option<Vec<(Published, Offset)>>, Error> {
