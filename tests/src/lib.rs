@@ -1,15 +1,15 @@
 //! The harness of the system tests: a real Apache Kafka on loopback ports, programs of this workspace as
 //! processes that can be frozen and killed, and waiting for conditions instead of sleeping.
 //!
-//! It knows nothing of appmi's topics or messages and speaks no Kafka itself: the tests do that through
-//! the crates they test. Nothing here outlives the test process, however that ends. What goes wrong
-//! panics with what is known, for only tests call it.
+//! Only [`system`] knows appmi: its topics, its configuration, its messages. Nothing here outlives the test
+//! process, however that ends. What goes wrong panics with what is known, for only tests call it.
 
 mod broker;
 mod installation;
 mod ports;
 mod process;
 mod program;
+pub mod system;
 mod wait;
 
 pub use broker::Broker;

@@ -152,9 +152,13 @@ fn partitions(
     })
 }
 
-fn send(loader: &mut Loader, topics: &[String], item: &Item) -> Result<(), engine::Error> {
+fn send(
+    loader: &mut Loader,
+    topics: &[String],
+    item: &Item,
+) -> Result<(), Box<dyn std::error::Error>> {
     let content_type = item.content_type.map(|value| [("content-type", value)]);
-    loader.send(&LoadRecord {
+    let sent = loader.send(&LoadRecord {
         topic: &topics[usize::from(item.kind.0)],
         partition: Some(item.partition),
         key: Some(&item.key),
@@ -163,7 +167,8 @@ fn send(loader: &mut Loader, topics: &[String], item: &Item) -> Result<(), engin
             .as_ref()
             .map_or(&[], |headers| headers.as_slice()),
         timestamp: Some(item.timestamp),
-    })
+    });
+    Ok(sent?)
 }
 
 /// Keeps to a rate, and counts.

@@ -1,0 +1,28 @@
+//! A deployment of appmi as outsiders see it: topics with names of their own, a configuration file, a key,
+//! a state directory, the program as processes, and the events that are put in with what must come out.
+//!
+//! What comes out is read with a plain client, read_committed, as any subscriber would read it, and not
+//! with appmi's own code.
+
+mod comparison;
+mod configuration;
+mod deployment;
+mod feed;
+mod instance;
+mod metrics;
+mod released;
+mod subscriber;
+
+pub use comparison::Comparison;
+pub use configuration::Configuration;
+pub use deployment::{Answer, Deployment};
+pub use feed::{Feed, latest_closed_month, workload_options};
+pub use instance::Instance;
+pub use metrics::Metrics;
+pub use released::{Place, Releases};
+pub use subscriber::{Received, Subscriber, open_transaction};
+
+use std::time::Duration;
+
+/// For what takes a second on an idle machine.
+pub const SOON: Duration = Duration::from_secs(60);
