@@ -79,8 +79,17 @@ impl Pipeline {
     /// # Errors
     /// As [`Pipeline::turn`].
     pub fn run(&mut self, options: &Options) -> Result<(), Error> {
-        while self.turn(options)? {}
-        Ok(())
+        loop {
+            match self.turn(options) {
+                Ok(true) => {}
+                Ok(false) => return Ok(()),
+                Err(error) => {
+                    // Else the group would wait for this member until its session is over: the next start too.
+                    self.log.source.leave();
+                    return Err(error);
+                }
+            }
+        }
     }
 
     /// What has been read of the owned topics; none before the first turn.

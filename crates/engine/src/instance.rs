@@ -349,8 +349,13 @@ impl Instance {
             return Ok(());
         };
         self.measured_last = Some(partition);
-        if let Some(Bounds { high, .. }) = ports.source.bounds(partition)? {
-            let position = self.owned[&partition].aggregate.position;
+        if let Some(Bounds { high, topic_id, .. }) = ports.source.bounds(partition)? {
+            let owned = &self.owned[&partition];
+            if owned.topic_id != topic_id {
+                // Clients go on reading by name and offset.
+                return Err(self.another_topic(partition));
+            }
+            let position = owned.aggregate.position;
             ports.host.observe(&Occurrence::Measured {
                 partition,
                 position,

@@ -148,6 +148,15 @@ impl Instance {
         checkpoint::partials_partition(kind, partition.partition, self.partials_partitions)
     }
 
+    /// The input topic was deleted and created anew.
+    pub(super) fn another_topic(&self, partition: InputPartition) -> Error {
+        Error::Contradiction(format!(
+            "the topic of {} is another one of the same name than the one counted so far: its records can't \
+             be told from those already counted; count anew with other owned topics and group id",
+            self.name(partition)
+        ))
+    }
+
     fn check_log(
         &self,
         partition: InputPartition,
@@ -160,10 +169,7 @@ impl Instance {
             .stated(partition)
             .map(|stated| &stated.progress.topic_id);
         if recorded.is_some_and(|recorded| *recorded != bounds.topic_id) {
-            return Err(Error::Contradiction(format!(
-                "the topic of {name} is another one of the same name than the one counted so far: its \
-                 records can't be told from those already counted; count anew with other owned topics and group id"
-            )));
+            return Err(self.another_topic(partition));
         }
         if position < bounds.low {
             return Err(Error::Contradiction(format!(
