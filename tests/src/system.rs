@@ -9,7 +9,9 @@ mod configuration;
 mod deployment;
 mod feed;
 mod instance;
+mod logins;
 mod metrics;
+mod operator;
 mod released;
 mod subscriber;
 
@@ -18,7 +20,9 @@ pub use configuration::Configuration;
 pub use deployment::{Answer, Deployment};
 pub use feed::{Feed, latest_closed_month, workload_options};
 pub use instance::Instance;
+pub use logins::{MARCH_2025, logins};
 pub use metrics::Metrics;
+pub use operator::{Operator, Partials};
 pub use released::{Place, Releases};
 pub use subscriber::{Received, Subscriber, open_transaction};
 

@@ -1,0 +1,181 @@
+//! The state directory: where it can't be used the operator is told, and losing it costs a restart.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "all of this is tests, the helpers outside of the test functions too"
+)]
+
+use std::fs::{self, File};
+use std::io::{ErrorKind, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use model::Kinds;
+use tests::system::{Deployment, Feed, MARCH_2025, Operator, SOON, logins};
+use tests::{Broker, installation_or_skip};
+
+/// What `sysexits.h` calls a temporary failure.
+const WORLD: Option<i32> = Some(75);
+
+/// A file system in memory, unmounted when this is dropped.
+struct Mount {
+    at: PathBuf,
+}
+
+impl Mount {
+    /// None where the user may not mount; that is said, past cargo's capture.
+    fn new(at: PathBuf, options: &str) -> Option<Self> {
+        fs::create_dir(&at).unwrap();
+        let mut command = Command::new("mount");
+        command
+            .args(["-t", "tmpfs", "-o", options, "tmpfs"])
+            .arg(&at);
+        let output = command.output().unwrap();
+        if output.status.success() {
+            return Some(Self { at });
+        }
+        let reason = String::from_utf8_lossy(&output.stderr).into_owned();
+        let text = format!("SKIPPED a full or read-only disk: mounting is not allowed: {reason}");
+        std::io::stderr().write_all(text.as_bytes()).unwrap();
+        None
+    }
+
+    fn remount(&self, options: &str) {
+        let mut command = Command::new("mount");
+        command
+            .args(["-o", &format!("remount,{options}")])
+            .arg(&self.at);
+        assert!(command.status().unwrap().success());
+    }
+}
+
+impl Drop for Mount {
+    fn drop(&mut self) {
+        let unmounted = Command::new("umount").arg("--lazy").arg(&self.at).status();
+        assert!(unmounted.is_ok_and(|status| status.success()));
+    }
+}
+
+/// Writes to a new file until no byte fits any more.
+fn fill(folder: &Path, name: &str) -> PathBuf {
+    let path = folder.join(name);
+    let mut file = File::create(&path).unwrap();
+    let chunk = [1; 4096];
+    loop {
+        match file.write_all(&chunk) {
+            Ok(()) => {}
+            Err(error) if error.kind() == ErrorKind::StorageFull => return path,
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
+
+fn deployment(broker: &Broker) -> (Deployment, Operator, Feed) {
+    let kinds = Kinds::builtin();
+    let mut deployment = Deployment::new(broker, &kinds, &[1, 1, 1]);
+    deployment
+        .configuration
+        .set_text("months.idle_timeout", "24h");
+    let operator = Operator::new(broker, &deployment);
+    let feed = Feed::new(&deployment, &kinds);
+    (deployment, operator, feed)
+}
+
+#[test]
+fn a_state_directory_has_one_process_and_the_second_one_says_so() {
+    let Some(kafka) = installation_or_skip() else {
+        return;
+    };
+    let (deployment, operator, mut feed) = deployment(Broker::shared(kafka));
+    feed.put_all(logins(0, 0..10, MARCH_2025));
+    let mut first = deployment.run();
+    first.until("everything is in checkpoints", |_| {
+        operator.has_counted_all()
+    });
+    let mut second = deployment.run();
+    assert_eq!(second.code(SOON), WORLD, "{}", second.log());
+    let log = second.log();
+    assert!(log.contains("is in use by another process"), "{log}");
+    assert!(
+        log.contains(deployment.state_dir().to_str().unwrap()),
+        "{log}"
+    );
+    assert_eq!(first.stop(), Some(0));
+}
+
+#[test]
+fn a_place_that_can_not_be_written_is_named() {
+    let Some(kafka) = installation_or_skip() else {
+        return;
+    };
+    let (mut deployment, _, _) = deployment(Broker::shared(kafka));
+    let below_a_file = deployment.key_file().join("state");
+    let mut places = vec![below_a_file];
+    let mount = Mount::new(deployment.file("read-only"), "size=16m,ro");
+    places.extend(mount.as_ref().map(|mount| mount.at.clone()));
+    places.extend(mount.as_ref().map(|mount| mount.at.join("state")));
+    for place in places {
+        let place = place.to_str().unwrap();
+        deployment.configuration.set_text("state.dir", place);
+        let mut instance = deployment.run();
+        assert_eq!(instance.code(SOON), WORLD, "{}", instance.log());
+        let log = instance.log();
+        assert!(log.contains("can't be used"), "{log}");
+        assert!(log.contains(place), "{log}");
+        assert!(log.contains("is writable and has free space"), "{log}");
+    }
+}
+
+#[test]
+fn a_disk_that_turns_read_only_or_full_stops_it_and_it_goes_on_from_the_log() {
+    let Some(kafka) = installation_or_skip() else {
+        return;
+    };
+    let (mut deployment, operator, mut feed) = deployment(Broker::shared(kafka));
+    // Smaller than what RocksDB reserves for its log: nothing is left for it once the disk is full.
+    let Some(mount) = Mount::new(deployment.file("disk"), "size=8m") else {
+        return;
+    };
+    let state = mount.at.join("state");
+    deployment
+        .configuration
+        .set_text("state.dir", state.to_str().unwrap());
+    feed.put_all(logins(0, 0..1000, MARCH_2025));
+    let mut instance = deployment.run();
+    instance.until("everything is in checkpoints", |_| {
+        operator.has_counted_all()
+    });
+
+    let theirs = fill(&mount.at, "of-somebody-else");
+    feed.put_all(logins(0, 1000..60_000, MARCH_2025));
+    assert_eq!(instance.code(SOON), WORLD, "{}", instance.log());
+    let log = instance.log();
+    assert!(log.contains("check free space and permissions"), "{log}");
+    assert!(log.contains("No space left on device"), "{log}");
+    assert!(log.contains("nothing is lost"), "{log}");
+    // As a supervisor does: again and again, until there is space. What the end gave back is taken as well.
+    let more = fill(&mount.at, "more-of-theirs");
+    let mut instance = deployment.run();
+    assert_eq!(instance.code(SOON), WORLD, "{}", instance.log());
+    fs::remove_file(theirs).unwrap();
+    fs::remove_file(more).unwrap();
+    let mut instance = deployment.run();
+    instance.until("everything is in checkpoints", |_| {
+        operator.has_counted_all()
+    });
+    assert_eq!(operator.partials().events("logins"), 60_000);
+
+    // A file system with errors is remounted so; that works only while nothing is open for writing.
+    assert_eq!(instance.stop(), Some(0));
+    mount.remount("ro");
+    let mut instance = deployment.run();
+    assert_eq!(instance.code(SOON), WORLD, "{}", instance.log());
+    mount.remount("rw");
+    feed.put_all(logins(0, 60_000..60_100, MARCH_2025));
+    let mut instance = deployment.run();
+    instance.until("everything is in checkpoints", |_| {
+        operator.has_counted_all()
+    });
+    assert_eq!(instance.stop(), Some(0));
+    assert_eq!(operator.partials().events("logins"), 60_100);
+}
