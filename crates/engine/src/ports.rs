@@ -72,7 +72,8 @@ pub trait Source {
     fn join(&mut self) -> Result<(), Error>;
     /// The next thing that happened, after at most `wait`. Rebalances come before records.
     fn poll(&mut self, wait: Duration) -> Result<Input<'_>, Error>;
-    /// Begins to read partitions that were assigned, each from its offset.
+    /// Begins to read partitions that were assigned, each from its offset; one that is read already goes on
+    /// from the offset given.
     fn assign(&mut self, from: &[(InputPartition, Offset)]) -> Result<(), Error>;
     /// Stops reading partitions that were revoked or lost and gives them back.
     /// Records of them that are already fetched are not handed over any more.

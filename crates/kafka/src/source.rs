@@ -57,6 +57,9 @@ pub(crate) const TUNING: [(&str, &str); 6] = [
     ("fetch.wait.max.ms", "250"),
 ];
 
+/// How long librdkafka may take to go back in partitions that it reads; it asks nobody.
+const SEEK_WITHIN: Duration = Duration::from_secs(5);
+
 /// The member of the group, reading its partitions through one queue.
 pub struct Source {
     topics: Vec<String>,
@@ -267,6 +270,24 @@ impl Source {
         self.answer(sought.map(drop))
     }
 
+    /// Goes on from other offsets in partitions that are read. Waits until librdkafka has done so: what it had
+    /// fetched before is then known to be outdated, and never comes after what it fetches now.
+    fn seek(&self, to: &[(InputPartition, Offset)]) -> Result<(), Error> {
+        if to.is_empty() {
+            return Ok(());
+        }
+        let mut list = TopicPartitionList::with_capacity(to.len());
+        for (partition, offset) in to {
+            add(&mut list, &self.topics, *partition, At::Offset(offset.0))?;
+        }
+        let sought = self.consumer.seek_partitions(list, SEEK_WITHIN);
+        let failed = |error| Error::World(format!("going back to what was committed: {error}"));
+        for element in sought.map_err(failed)?.elements() {
+            element.error().map_err(failed)?;
+        }
+        Ok(())
+    }
+
     /// Answers the revocation, if nothing of it is read any more.
     fn revoke_if_complete(&mut self) -> Result<(), Error> {
         let Some(gone) = self.revocation.as_ref().and_then(Revocation::complete) else {
@@ -389,16 +410,23 @@ impl ports::Source for Source {
     }
 
     fn assign(&mut self, from: &[(InputPartition, Offset)]) -> Result<(), Error> {
-        let mut list = TopicPartitionList::with_capacity(from.len());
-        for (partition, offset) in from {
+        let (again, new): (Vec<_>, Vec<_>) = from
+            .iter()
+            .copied()
+            .partition(|(partition, _)| self.reading.contains_key(partition));
+        self.seek(&again)?;
+        let mut list = TopicPartitionList::with_capacity(new.len());
+        for (partition, offset) in &new {
             let topic = self.topic(*partition);
             self.queue
                 .forward(topic, number(partition.partition))
                 .map_err(|error| Error::World(format!("{topic}: {error}")))?;
             add(&mut list, &self.topics, *partition, At::Offset(offset.0))?;
         }
-        self.seat_anew()?;
-        self.answer(self.consumer.incremental_assign(&list))?;
+        if list.count() > 0 {
+            self.seat_anew()?;
+            self.answer(self.consumer.incremental_assign(&list))?;
+        }
         let batch = self.batch + 1;
         for (partition, offset) in from {
             self.reading

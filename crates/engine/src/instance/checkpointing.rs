@@ -14,8 +14,8 @@ use crate::view::keys;
 use crate::{Occurrence, closing};
 
 /// A transaction takes no further partition once it is this large. What is counted of one partition between
-/// two checkpoints is bounded below, so the largest transaction is about twice this.
-const TRANSACTION_BYTES: usize = 16 << 20;
+/// two checkpoints is bounded below, so the largest transaction is this and one partition's bound.
+const TRANSACTION_BYTES: usize = 6 << 20;
 /// Changed registers of all partitions together, in bytes, that make a checkpoint due.
 const DELTA_BYTES_MAX: usize = 96 << 20;
 /// Changed registers of one partition that make a checkpoint due.
@@ -87,22 +87,14 @@ impl Instance {
     /// Gives up what was counted since the last checkpoint and takes the partitions anew, from what is
     /// published: it is not known whether that is from before or behind a transaction, and no offset tells
     /// of one that did not move it.
-    fn take_again(
-        &mut self,
-        ports: &mut Ports<'_>,
-        partitions: &[InputPartition],
-    ) -> Result<(), Error> {
-        let kept: Vec<InputPartition> = partitions
-            .iter()
-            .copied()
-            .filter(|partition| self.assigned.contains(partition))
-            .collect();
-        self.forget(ports, partitions, true)?;
-        for partition in kept {
-            self.assigned.insert(partition);
-            self.claims.insert(partition, Claim::default());
+    /// They stay assigned all the while.
+    fn take_again(&mut self, partitions: &[InputPartition]) {
+        for partition in partitions {
+            self.owned.remove(partition);
+            if self.assigned.contains(partition) {
+                self.claims.insert(*partition, Claim::default());
+            }
         }
-        Ok(())
     }
 
     fn note_floors(&mut self, now: Timestamp) {
@@ -236,7 +228,7 @@ impl Instance {
                 .iter()
                 .map(|checkpoint| checkpoint.partition)
                 .collect();
-            self.take_again(ports, &partitions)?;
+            self.take_again(&partitions);
         }
         Ok(false)
     }
