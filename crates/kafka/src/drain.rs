@@ -1,6 +1,5 @@
 //! A bare reader of topics, for benches and tools: the floor under what any consumer of them costs.
 
-use std::ffi::CStr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,7 +13,7 @@ use rdkafka::{Offset as At, TopicPartitionList};
 use crate::cluster::Cluster;
 use crate::context::Consumer;
 use crate::lookup::{Lookup, number, serve};
-use crate::native::{BatchQueue, Message};
+use crate::native::BatchQueue;
 use crate::source;
 use crate::trouble::{code_of, stopping_code};
 
@@ -31,21 +30,6 @@ pub struct Drained<'a> {
     pub payload: &'a [u8],
     /// Its `content-type` header, if that was asked for.
     pub content_type: Option<&'a [u8]>,
-    message: Message<'a>,
-}
-
-impl<'a> Drained<'a> {
-    /// The last header of that name.
-    #[must_use]
-    pub fn header(&self, name: &CStr) -> Option<&'a [u8]> {
-        self.message.header(name)
-    }
-
-    /// Whether it has no value.
-    #[must_use]
-    pub fn is_tombstone(&self) -> bool {
-        self.message.payload().is_none()
-    }
 }
 
 /// Reads every partition of a topic from its beginning, outside of any group, read_committed, with the
@@ -54,8 +38,6 @@ pub struct Drain {
     consumer: Arc<Consumer>,
     queue: BatchQueue,
     with_content_type: bool,
-    /// By partition, whether it has been read to its end.
-    at_end: Vec<bool>,
 }
 
 impl Drain {
@@ -85,14 +67,7 @@ impl Drain {
             consumer,
             queue,
             with_content_type,
-            at_end: (0..count).map(|_| false).collect(),
         })
-    }
-
-    /// Whether every partition was at its last stable offset when it was last heard of.
-    #[must_use]
-    pub fn is_at_end(&self) -> bool {
-        self.at_end.iter().all(|at_end| *at_end)
     }
 
     /// Shows what has come, after at most `wait`; how many records that was.
@@ -108,12 +83,6 @@ impl Drain {
         let mut count = 0;
         for index in 0..self.queue.fetch(wait) {
             let message = self.queue.message(index);
-            if let Some(at_end) = usize::try_from(message.partition())
-                .ok()
-                .and_then(|partition| self.at_end.get_mut(partition))
-            {
-                *at_end = message.error() == Some(Code::PartitionEOF);
-            }
             match message.error() {
                 None => {
                     count += 1;
@@ -126,7 +95,6 @@ impl Drain {
                             .with_content_type
                             .then(|| message.header(c"content-type"))
                             .flatten(),
-                        message,
                     });
                 }
                 Some(Code::PartitionEOF) => {}
