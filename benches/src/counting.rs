@@ -95,19 +95,6 @@ impl<'a> Counting<'a> {
         spent.mul_f64(ratio(events, counted))
     }
 
-    /// Identities in the windows and bytes of registers, of all partitions.
-    #[must_use]
-    pub fn memory(&self) -> (usize, usize) {
-        let aggregates = self.partitions.iter().map(|partition| &partition.aggregate);
-        aggregates.fold((0, 0), |(identities, bytes), aggregate| {
-            let (current, previous) = aggregate.window.lengths();
-            (
-                identities + current + previous,
-                bytes + aggregate.delta.bytes(),
-            )
-        })
-    }
-
     fn run(&mut self, number: usize) -> (Duration, u64) {
         let partition = &mut self.partitions[number];
         let records = self
