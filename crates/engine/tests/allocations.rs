@@ -1,5 +1,10 @@
 //! Counting allocates nothing per event: memory is that of the window, and of the cells until the next checkpoint.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test fails where something is not there"
+)]
+
 use std::time::Duration;
 
 use engine::Options;

@@ -155,7 +155,7 @@ impl State {
 
     /// The last stable offset: before the first record of a transaction that is still open.
     pub(crate) fn stable(&self, partition: &Partition) -> i64 {
-        if self.open.is_empty() {
+        if partition.writers.is_empty() {
             return partition.high;
         }
         let open = partition

@@ -383,6 +383,8 @@ impl Releases for MemReleases {
 pub struct MemJournal {
     cluster: Cluster,
     positions: BTreeMap<Published, i64>,
+    batch_bytes_max: usize,
+    is_held: bool,
 }
 
 impl MemJournal {
@@ -392,7 +394,19 @@ impl MemJournal {
         Self {
             cluster: cluster.clone(),
             positions: BTreeMap::new(),
+            batch_bytes_max: BATCH_BYTES_MAX,
+            is_held: false,
         }
+    }
+
+    /// Hands over batches of about so many bytes, one record at least.
+    pub fn set_batch_bytes_max(&mut self, bytes: usize) {
+        self.batch_bytes_max = bytes.clamp(1, BATCH_BYTES_MAX);
+    }
+
+    /// Hands over nothing for as long as it is held, as when a fetch takes its time.
+    pub fn hold(&mut self, is_held: bool) {
+        self.is_held = is_held;
     }
 
     fn all(&self) -> Vec<Published> {
@@ -419,8 +433,11 @@ impl Journal for MemJournal {
     }
 
     fn poll(&mut self, _wait: Duration) -> Result<PublishedBatch, Error> {
-        let state = self.cluster.0.borrow();
         let mut batch = PublishedBatch::default();
+        if self.is_held {
+            return Ok(batch);
+        }
+        let state = self.cluster.0.borrow();
         let mut bytes = 0;
         for (at, position) in &mut self.positions {
             let log = state.published(*at);
@@ -432,7 +449,7 @@ impl Journal for MemJournal {
                 .iter()
                 .take_while(|stored| stored.offset < stable)
             {
-                if bytes >= BATCH_BYTES_MAX {
+                if bytes >= self.batch_bytes_max {
                     next = stored.offset;
                     break;
                 }

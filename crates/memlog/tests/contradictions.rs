@@ -1,5 +1,10 @@
 //! Offsets, logs, settings and disks that do not belong together: what rules, and what stops the process.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test fails where something is not there"
+)]
+
 mod world;
 
 use std::time::Duration;
@@ -184,7 +189,7 @@ fn other_settings_are_refused_with_what_to_do() {
             },
         ),
         ("kafka.group_id", |options| {
-            options.group_id = "other".into()
+            options.group_id = "other".into();
         }),
     ];
     let changeable: [(&str, Change); 4] = [
@@ -195,10 +200,10 @@ fn other_settings_are_refused_with_what_to_do() {
             },
         ),
         ("months.max_skew (ms)", |options| {
-            options.max_skew = Duration::ZERO
+            options.max_skew = Duration::ZERO;
         }),
         ("deduplication.events_max", |options| {
-            options.deduplication_events_max = 5
+            options.deduplication_events_max = 5;
         }),
         ("the digest of the reference data", |options| {
             options.geography = model::Geography::builtin();
@@ -244,8 +249,11 @@ fn only_the_settings_in_force_are_compared_not_those_before() {
         key: key.clone(),
         value: Some(wire::partials::encode(&settings)),
     });
-    // Enough behind it that the first batch holds the old settings and not the new ones.
-    site.start();
+    // Record by record, so that the old settings are read in another batch than the new ones.
+    let options = site.options.clone();
+    let mut process = site.try_start(&options, &MemStore::default()).unwrap();
+    process.journal.set_batch_bytes_max(1);
+    site.processes.push(process);
     site.send(&login("2025-03-12T00:00:00Z", 1));
     site.settle();
     let view = site.processes[0].instance.view();

@@ -1,5 +1,10 @@
 //! Transactions that end badly, instances that come and go: nothing is lost and nothing is doubled.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test fails where something is not there"
+)]
+
 mod world;
 
 use std::time::Duration;
@@ -92,6 +97,32 @@ fn a_statement_of_unknown_outcome_is_found_again_by_its_number() {
             "{fault:?}"
         );
     }
+}
+
+#[test]
+fn a_checkpoint_that_left_the_position_is_read_before_the_partition_is_taken() {
+    let mut site = Site::new("2025-03");
+    site.send(&login("2025-03-10T00:00:00Z", 1));
+    site.settle();
+    let options = site.options.clone();
+    let mut next = site.try_start(&options, &MemStore::default()).unwrap();
+    next.turns(3);
+    next.journal.hold(true);
+    // The first owner states its partitions to be idle and leaves; the next one does not see it yet.
+    site.cluster.advance_to(at("2025-04-03T23:10:00Z"));
+    site.turns(20);
+    let before = next.seen("Took");
+    site.processes.remove(0).stop().unwrap();
+    site.processes.push(next);
+    site.send(&login("2025-04-03T23:11:00Z", 2));
+    site.settle();
+    assert_eq!(site.seen("Took"), before, "it waits for what was published");
+    site.processes[0].journal.hold(false);
+    site.settle();
+    assert_eq!(site.seen("Took"), 3);
+    site.restart(false);
+    site.settle_at("2025-05-05");
+    assert_eq!(site.england("2025-04", LOGINS), 1);
 }
 
 #[test]

@@ -1,5 +1,10 @@
 //! A kind that a deployment adds has its cells and its measures, as the built-in ones have.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test fails where something is not there"
+)]
+
 mod world;
 
 use model::{Kind, KindId};
@@ -20,6 +25,10 @@ fn kind(name: &str) -> Kind {
     }
 }
 
+#[expect(
+    clippy::too_many_lines,
+    reason = "one story: the kinds, their events, what is released of them"
+)]
 #[test]
 fn it_is_counted_and_released_with_all_the_measures_it_asks_for() {
     let mut options = small_options("2025-03");

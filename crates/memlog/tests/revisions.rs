@@ -1,5 +1,10 @@
 //! Late events: a closed month gets a revision with a reason, or nothing, and never changes silently.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test fails where something is not there"
+)]
+
 mod world;
 
 use std::time::Duration;
@@ -63,7 +68,7 @@ fn nothing_is_published_when_nothing_differs() {
     site.settle_at("2025-04-06");
     assert_eq!(site.revisions("2025-03"), [close(0), late(1)]);
     // A duplicate, a dead letter and an event of the open month say nothing new of it.
-    site.send(&login_.clone().arriving("2025-04-06T10:00:00Z"));
+    site.send(&login_.arriving("2025-04-06T10:00:00Z"));
     site.send(
         &login("2025-03-01T00:00:00Z", 4)
             .no_account()
@@ -123,6 +128,23 @@ fn a_revision_waits_until_every_watermark_is_past_the_month_again() {
     site.settle();
     assert_eq!(site.revisions("2025-03"), [close(0), late(1)]);
     assert_eq!(site.england("2025-03", "prescription_orders"), 1);
+}
+
+#[test]
+fn a_late_event_takes_the_watermark_of_its_partition_back() {
+    let mut site = closed();
+    // Orders were idle when March closed. A late one comes, and then a transaction that stays open.
+    site.send(&order("2025-03-30T00:00:00Z", 8).arriving("2025-04-10T00:00:00Z"));
+    let open = site.cluster.begin();
+    let inside = order("2025-03-30T00:00:00Z", 9).arriving("2025-04-10T00:00:00Z");
+    site.cluster
+        .append_in(open, inside.to, inside.record(&site.options));
+    site.settle_at("2025-04-12");
+    assert_eq!(site.revisions("2025-03"), [close(0)]);
+    site.cluster.end(open, true);
+    site.settle();
+    assert_eq!(site.revisions("2025-03"), [close(0), late(1)]);
+    assert_eq!(site.england("2025-03", "prescription_orders"), 2);
 }
 
 #[test]

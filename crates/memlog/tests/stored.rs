@@ -1,5 +1,10 @@
 //! The bytes of the view's storage, every table of it. A change here needs a new format.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test fails where something is not there"
+)]
+
 use std::fmt::Write as _;
 
 use engine::View;
@@ -15,6 +20,10 @@ const KIND: &str = "logins";
 const LINEAGE: &str = "QM7>S1Y5D";
 
 /// A checkpoint as it stands in the partials topic, and a record of a release.
+#[expect(
+    clippy::too_many_lines,
+    reason = "one record of every kind, each a few lines"
+)]
 fn batch() -> PublishedBatch {
     let month: Month = "2025-03".parse().unwrap();
     let (kind, partition, lineage) = (KIND, PARTITION, LINEAGE);
@@ -209,6 +218,35 @@ fn applying_again_changes_nothing() {
     let once = store.contents();
     view.apply(&mut store, batch()).unwrap();
     assert!(store.contents() == once);
+}
+
+#[test]
+fn what_is_older_than_what_is_there_is_ignored() {
+    let mut store = MemStore::default();
+    let mut view = open(&mut store);
+    view.apply(&mut store, batch()).unwrap();
+    let once = store.contents();
+    // A piece of the checkpoint that was applied, other than it was, and the end of an earlier one.
+    let mut older = batch();
+    older.positions.clear();
+    older
+        .records
+        .retain(|record| record.key.ends_with(b"/count"));
+    older.records[0].value = Some(partials::encode(&v1::Count {
+        checkpoint: 1,
+        events: 1,
+    }));
+    let mut end = batch().records.swap_remove(4);
+    end.value = Some(partials::encode(&v1::Progress {
+        checkpoint: 0,
+        floor: "2025-03".into(),
+        ..v1::Progress::default()
+    }));
+    older.records.push(end);
+    view.apply(&mut store, older).unwrap();
+    let mut now = store.contents();
+    now.retain(|key, _| !key.starts_with(b"read/"));
+    assert!(now.iter().all(|(key, value)| once.get(key) == Some(value)));
 }
 
 #[test]

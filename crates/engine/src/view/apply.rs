@@ -40,7 +40,7 @@ impl Writing {
 }
 
 impl View {
-    /// Applies what has been read, whole checkpoints only; the beginning of another one waits.
+    /// Applies what has been read, whole checkpoints and releases only; the beginning of another one waits.
     /// Comes back with true if the settings are of another filling: then nothing was applied, the
     /// view is to be discarded and the topics are to be read from their beginnings.
     ///

@@ -1,10 +1,11 @@
-//! Holds back the beginning of a checkpoint until its end has been read, so that a write of the view
-//! never splits one.
+//! Holds back the beginning of a checkpoint or of a release until its end has been read, so that a write of
+//! the view never splits one.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use model::Offset;
 use wire::partials::PartialKey;
+use wire::releases;
 
 use crate::ports::{Published, PublishedBatch, PublishedRecord};
 
@@ -13,7 +14,7 @@ use crate::ports::{Published, PublishedBatch, PublishedRecord};
 /// is harmless, since nothing is taken or released before progress has been read.
 const HELD_BYTES_MAX: usize = 8 << 20;
 
-/// Records of the partials topic whose checkpoint is not read to its end.
+/// Records whose checkpoint or release is not read to its end.
 #[derive(Debug, Default)]
 pub(super) struct Holding {
     held: BTreeMap<Published, Vec<PublishedRecord>>,
@@ -22,7 +23,7 @@ pub(super) struct Holding {
 }
 
 impl Holding {
-    /// Adds a batch; what comes back is whole checkpoints, with the positions behind them.
+    /// Adds a batch; what comes back is whole checkpoints and releases, with the positions behind them.
     pub(super) fn add(&mut self, batch: PublishedBatch) -> PublishedBatch {
         let mut ready = PublishedBatch::default();
         let mut touched = BTreeSet::new();
@@ -36,7 +37,10 @@ impl Holding {
         }
         for at in touched {
             let mut records = self.held.remove(&at).unwrap_or_default();
-            let split = split(&records);
+            let split = match at {
+                Published::Partials(_) => split(&records),
+                Published::MonthClose(_) => split_release(&records, self.behind.get(&at)),
+            };
             let tail = records.split_off(split);
             let position = match tail.first() {
                 Some(first) => first.offset,
@@ -87,5 +91,158 @@ fn split(records: &[PublishedRecord]) -> usize {
         records.len()
     } else {
         split
+    }
+}
+
+/// Where the last release begins, if it may go on: what follows a transaction is its marker, so a position that is
+/// further than the next record is behind its end.
+fn split_release(records: &[PublishedRecord], behind: Option<&Offset>) -> usize {
+    let Some(last) = records.last() else { return 0 };
+    if behind.is_some_and(|behind| behind.0 > last.offset.0 + 1) {
+        return records.len();
+    }
+    let release_of = |record: &PublishedRecord| {
+        let release = releases::decode(record.value.as_deref()?).ok()?;
+        Some((release.month, release.revision))
+    };
+    let of_last = release_of(last);
+    records
+        .iter()
+        .rposition(|record| release_of(record) != of_last)
+        .map_or(0, |before| before + 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use model::{Month, Timestamp};
+    use wire::releases::Format;
+    use wire::v1::MonthClose;
+
+    use super::*;
+
+    const AT: Published = Published::Partials(0);
+    const CLOSES: Published = Published::MonthClose(0);
+
+    fn record(at: Published, offset: i64, key: Vec<u8>, value: Vec<u8>) -> PublishedRecord {
+        PublishedRecord {
+            at,
+            offset: Offset(offset),
+            timestamp: Timestamp::from_millis(0),
+            key,
+            value: Some(value),
+        }
+    }
+
+    fn piece(offset: i64, partition: u32, bytes: usize) -> PublishedRecord {
+        let month = Month::new(2025, 3).unwrap();
+        let key = PartialKey::Count {
+            kind: "logins",
+            partition,
+            month,
+            lineage: "QHM",
+        };
+        record(AT, offset, key.encode(), vec![0; bytes])
+    }
+
+    fn progress(offset: i64, partition: u32) -> PublishedRecord {
+        let kind = "logins";
+        let key = PartialKey::Progress { kind, partition };
+        record(AT, offset, key.encode(), Vec::new())
+    }
+
+    fn close(offset: i64, month: &str, revision: u32) -> PublishedRecord {
+        let release = MonthClose {
+            month: month.into(),
+            revision,
+            ..MonthClose::default()
+        };
+        let value = releases::encode(&release, Format::Protobuf);
+        record(CLOSES, offset, b"key".to_vec(), value)
+    }
+
+    /// Adds records and the position behind them; what comes back as offsets, and the position.
+    fn add(
+        holding: &mut Holding,
+        records: Vec<PublishedRecord>,
+        behind: i64,
+    ) -> (Vec<i64>, Option<i64>) {
+        let at = records.first().map_or(AT, |record| record.at);
+        let ready = holding.add(PublishedBatch {
+            records,
+            positions: vec![(at, Offset(behind))],
+        });
+        let offsets = ready.records.iter().map(|record| record.offset.0).collect();
+        (
+            offsets,
+            ready.positions.first().map(|(_, position)| position.0),
+        )
+    }
+
+    #[test]
+    fn the_beginning_of_a_checkpoint_waits_for_its_end() {
+        let mut holding = Holding::default();
+        let first = vec![
+            piece(0, 0, 9),
+            progress(1, 0),
+            piece(2, 1, 9),
+            piece(3, 1, 9),
+        ];
+        assert_eq!(add(&mut holding, first, 4), (vec![0, 1], Some(2)));
+        assert_eq!(
+            add(&mut holding, vec![piece(5, 1, 9)], 6),
+            (vec![], Some(2))
+        );
+        assert_eq!(
+            add(&mut holding, vec![progress(6, 1)], 8),
+            (vec![2, 3, 5, 6], Some(8))
+        );
+    }
+
+    #[test]
+    fn a_checkpoint_behind_an_unfinished_one_waits_with_it() {
+        let mut holding = Holding::default();
+        let first = vec![piece(0, 1, 9), piece(1, 0, 9), progress(2, 0)];
+        assert_eq!(add(&mut holding, first, 3), (vec![], Some(0)));
+        assert_eq!(
+            add(&mut holding, vec![progress(3, 1)], 5),
+            (vec![0, 1, 2, 3], Some(5))
+        );
+    }
+
+    #[test]
+    fn a_stretch_without_an_end_is_let_go_once_it_is_long() {
+        let mut holding = Holding::default();
+        let half = HELD_BYTES_MAX / 2;
+        assert_eq!(
+            add(&mut holding, vec![piece(0, 0, half)], 1),
+            (vec![], Some(0))
+        );
+        let rest = vec![piece(1, 0, half)];
+        assert_eq!(add(&mut holding, rest, 2), (vec![0, 1], Some(2)));
+    }
+
+    #[test]
+    fn a_position_alone_moves_the_view() {
+        let mut holding = Holding::default();
+        assert_eq!(add(&mut holding, vec![], 7), (vec![], Some(7)));
+    }
+
+    #[test]
+    fn a_release_waits_until_the_position_is_behind_its_marker_or_another_begins() {
+        let mut holding = Holding::default();
+        let first = vec![close(0, "2025-03", 0), close(1, "2025-03", 0)];
+        assert_eq!(add(&mut holding, first, 2), (vec![], Some(0)));
+        assert_eq!(
+            add(&mut holding, vec![close(2, "2025-03", 0)], 4),
+            (vec![0, 1, 2], Some(4))
+        );
+        let next = vec![close(4, "2025-03", 1), close(6, "2025-04", 0)];
+        assert_eq!(add(&mut holding, next, 7), (vec![4], Some(6)));
+        let marker = holding.add(PublishedBatch {
+            records: Vec::new(),
+            positions: vec![(CLOSES, Offset(8))],
+        });
+        assert_eq!(marker.records.len(), 1);
+        assert_eq!(marker.positions, [(CLOSES, Offset(8))]);
     }
 }

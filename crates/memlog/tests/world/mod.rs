@@ -92,7 +92,7 @@ pub(crate) struct Process {
     pub(crate) host: TestHost,
     pub(crate) source: MemSource,
     checkpoints: Faulty<MemCheckpoints>,
-    journal: MemJournal,
+    pub(crate) journal: MemJournal,
     releases: Faulty<MemReleases>,
     /// What goes wrong with the next checkpoints.
     pub(crate) checkpoint_faults: Plan,
