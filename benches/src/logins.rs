@@ -2,7 +2,7 @@
 
 use engine::ports::Record;
 use model::{KindId, Offset, Timestamp};
-use workload::{Options, Partitions, Profile, Rates, Workload};
+use workload::{Item, Options, Partitions, Profile, Rates, Workload};
 
 use crate::settings::{PARTITIONS, first_month};
 
@@ -11,6 +11,22 @@ use crate::settings::{PARTITIONS, first_month};
 #[derive(Debug)]
 pub struct Logins {
     partitions: Vec<Partition>,
+}
+
+/// The logins of March 2025 at the national scale, in the order of their arrival.
+pub fn national(rates: Rates) -> impl Iterator<Item = Item> {
+    let options = Options {
+        one_in: 1,
+        first_month: first_month(),
+        months: 1,
+        partitions: Partitions {
+            logins: PARTITIONS,
+            ..Options::default().partitions
+        },
+        rates,
+        ..Options::default()
+    };
+    Workload::new(Profile::published(), &options).filter(|item| item.kind == KindId(0))
 }
 
 /// The values lie one behind the other, as in a fetched batch.
@@ -39,23 +55,9 @@ impl Logins {
     }
 
     fn generate(events: usize, rates: Rates) -> Self {
-        let options = Options {
-            one_in: 1,
-            first_month: first_month(),
-            months: 1,
-            partitions: Partitions {
-                logins: PARTITIONS,
-                ..Options::default().partitions
-            },
-            rates,
-            ..Options::default()
-        };
         let mut partitions = Vec::new();
         partitions.resize_with(PARTITIONS as usize, Partition::default);
-        let logins = Workload::new(Profile::published(), &options)
-            .filter(|item| item.kind == KindId(0))
-            .take(events);
-        for item in logins {
+        for item in national(rates).take(events) {
             let partition: &mut Partition = &mut partitions[item.partition as usize];
             partition.values.extend_from_slice(&item.payload);
             let end = partition.values.len();

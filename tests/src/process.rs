@@ -57,6 +57,11 @@ impl Process {
         }
     }
 
+    /// Its process id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Everything that it has printed so far.
     pub fn output(&self) -> String {
         match fs::read(&self.log) {

@@ -27,6 +27,11 @@ impl Instance {
         }
     }
 
+    /// Its process id.
+    pub fn id(&self) -> u32 {
+        self.process.id()
+    }
+
     /// Everything that it has logged.
     pub fn log(&self) -> String {
         self.process.output()
