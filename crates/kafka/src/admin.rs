@@ -6,7 +6,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use engine::Error;
 use rdkafka::admin::{
@@ -25,6 +25,9 @@ use crate::trouble::{Trouble, code_of, stopping_code};
 
 /// How long any request may take.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
+
+/// Pause before the brokers are asked again.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// How many partitions and copies new topics get.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -167,7 +170,7 @@ impl Admin {
         Ok(created)
     }
 
-    /// Creates a topic; false if it was there before.
+    /// Creates a topic, and waits until the brokers tell of it; false if it was there before.
     ///
     /// # Errors
     /// If the brokers refuse or do not answer.
@@ -186,11 +189,29 @@ impl Admin {
             new = new.set(key, value);
         }
         let options = options().operation_timeout(Some(ANSWER_WITHIN));
-        done(
+        let is_new = done(
             &what,
             block_on(self.client.create_topics([&new], &options)),
             Code::TopicAlreadyExists,
-        )
+        )?;
+        if is_new {
+            self.wait_for(topic)?;
+        }
+        Ok(is_new)
+    }
+
+    /// Waits until the brokers tell of a topic that they have created: each hears of it in its own time.
+    fn wait_for(&self, topic: &str) -> Result<(), Error> {
+        let until = Instant::now() + ANSWER_WITHIN;
+        while self.partitions(topic)?.is_none() {
+            if Instant::now() >= until {
+                return Err(Error::World(format!(
+                    "{topic} was created and the brokers do not tell of it yet; look again"
+                )));
+            }
+            thread::sleep(LOOK_EVERY);
+        }
+        Ok(())
     }
 
     /// Deletes a topic; false if it was not there.
