@@ -93,6 +93,7 @@ impl ProcessHost {
         let kind = self.metrics.kind(partition.kind);
         kind.counted.increment(tally.counted);
         kind.duplicates.increment(tally.duplicates);
+        kind.dead_letters.increment(tally.dead_letters);
         kind.unknown_geography.increment(tally.unknown_geography);
         kind.sealed.increment(tally.sealed);
         self.total.counted += tally.counted;
