@@ -49,10 +49,25 @@ fn a_wrong_configuration_is_78_and_every_problem_is_a_line() {
 
 #[test]
 fn help_and_completions_are_0_on_standard_output() {
-    for arguments in [&["--help"][..], &["--version"], &["completions", "fish"]] {
+    for arguments in [
+        &["--help"][..],
+        &["--version"],
+        &["completions", "bash"],
+        &["completions", "fish"],
+        &["completions", "zsh"],
+    ] {
         let output = appmi(arguments);
         assert_eq!(output.status.code(), Some(0), "{arguments:?}");
-        assert!(text(&output.stdout).contains("appmi"), "{arguments:?}");
+        let words: &[&str] = match arguments {
+            ["completions", _] => &["run", "settings", "--apply", "inspect", "--state-dir"],
+            _ => &["appmi"],
+        };
+        let text = text(&output.stdout);
+        for word in words {
+            // fish names options without their hyphens.
+            let word = word.trim_start_matches('-');
+            assert!(text.contains(word), "{arguments:?}: {word}");
+        }
         assert!(output.stderr.is_empty(), "{arguments:?}");
     }
 }
