@@ -145,6 +145,24 @@ fn another_topic_of_the_same_name_stops_the_process() {
 }
 
 #[test]
+fn a_topic_that_is_created_anew_while_it_is_read_stops_the_process() {
+    let mut site = site();
+    site.cluster.recreate_input(KindId(0));
+    let mut process = site.processes.remove(0);
+    let error = loop {
+        site.cluster
+            .advance_to(site.cluster.now().saturating_add(Duration::from_secs(1)));
+        if let Err(error) = process.turn() {
+            break error;
+        }
+    };
+    assert!(
+        matches!(&error, Error::Contradiction(text) if text.contains("is another one of the same name")),
+        "{error}"
+    );
+}
+
+#[test]
 fn an_offset_that_contradicts_progress_stops_the_process() {
     for offset in [3, 11] {
         let mut site = site();

@@ -79,6 +79,10 @@ fn nothing_is_published_when_nothing_differs() {
     site.restart(false);
     site.settle_at("2025-04-10");
     assert_eq!(site.revisions("2025-03"), [close(0), late(1)]);
+    // It was looked at once, and is not looked at again before something changes.
+    let begun = site.seen("ReleaseBegins");
+    site.settle_at("2025-04-11");
+    assert_eq!(site.seen("ReleaseBegins"), begun);
 }
 
 #[test]
