@@ -225,7 +225,8 @@ impl Deployment {
         let mut command = self.command(&["run"]);
         command.args(arguments);
         let number = self.instances.fetch_add(1, Ordering::Relaxed);
-        Instance::start(&mut command, &self.file(&format!("run-{number}.log")))
+        let log = self.file(&format!("run-{number}.log"));
+        Instance::start(&mut command, &log, self.folder.path())
     }
 
     /// Reads the month-close topic from its beginning.

@@ -20,9 +20,10 @@ pub struct Instance {
 }
 
 impl Instance {
-    pub(crate) fn start(command: &mut Command, log: &Path) -> Self {
+    /// Should the test process be killed, `folder` is removed too.
+    pub(crate) fn start(command: &mut Command, log: &Path, folder: &Path) -> Self {
         Self {
-            process: Process::start(command, log),
+            process: Process::start_in(command, log, Some(folder)),
             address: None,
         }
     }
