@@ -97,7 +97,9 @@ impl Findings {
             Err(error) => return self.failed(&error),
         };
         match admin.brokers() {
-            Ok(brokers) => self.good.push(format!("{brokers} brokers answer")),
+            Ok(brokers) => self
+                .good
+                .push(format!("the cluster answers, with {brokers} broker(s)")),
             Err(error) => return self.failed(&error),
         }
         let topics = run::topics(config);

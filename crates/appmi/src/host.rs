@@ -167,7 +167,7 @@ impl ProcessHost {
             }
             Occurrence::FloorRaised { partition, floor } => {
                 let name = self.name(*partition);
-                tracing::info!(partition = name, floor = %floor, "drops the months before its new floor");
+                tracing::debug!(partition = name, floor = %floor, "drops the months before its new floor");
             }
             _ => {}
         }

@@ -28,12 +28,14 @@ const FETCH_MESSAGES: usize = 512;
 /// How long the brokers may take to say what a start needs to know.
 const START_WITHIN: Duration = Duration::from_secs(10);
 
-const TUNING: [(&str, &str); 5] = [
+const TUNING: [(&str, &str); 6] = [
     ("queued.min.messages", "20000"),
     ("queued.max.messages.kbytes", "8192"),
     ("fetch.message.max.bytes", "1048576"),
     ("fetch.max.bytes", "4194304"),
     ("fetch.queue.backoff.ms", "20"),
+    // The end of a partition with nothing new is told only after this.
+    ("fetch.wait.max.ms", "100"),
 ];
 
 /// Reads what was published.

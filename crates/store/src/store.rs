@@ -53,7 +53,7 @@ impl RocksStore {
     /// How much memory and disk the database takes now.
     #[must_use]
     pub fn usage(&self) -> Usage {
-        memory::usage(&self.db, &self.cache)
+        memory::usage(&self.db, &self.cache, &self.dir)
     }
 
     fn failed(&self, error: &rocksdb::Error) -> Error {
