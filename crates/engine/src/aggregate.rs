@@ -1,13 +1,14 @@
 //! Counting: runs of records of one input partition become changes of its cells.
 //!
-//! Each run goes through two passes of a few hundred records. The first decodes, places and hashes
-//! each record on its own and touches the memory that the second will need, so that those cache
-//! misses overlap; the second does what depends on order: duplicates, counts, registers.
+//! Each run goes through three passes of a few hundred records. The first decodes, places and hashes
+//! each record on its own; the second reads the memory that the third will need; the third does what
+//! depends on order: duplicates, counts, registers.
 //! Nothing here reads stored state, and apart from `ahead_of_clock` nothing looks at a clock.
 
+use std::num::NonZeroU64;
 use std::time::Duration;
 
-use model::{InputPartition, Month, Offset, Reason, Timestamp};
+use model::{InputPartition, Kind, Month, Offset, Reason, Timestamp};
 use sketch::Registers;
 use wire::events::{self, Event, Identity};
 
@@ -48,12 +49,12 @@ pub struct Aggregate {
 #[derive(Debug, Clone, Copy)]
 struct Prepared {
     occurred_at: Timestamp,
+    /// None where the event has no identity. 0 and 1 are one: the window keeps neither apart.
+    identity: Option<NonZeroU64>,
     cell: usize,
     register: usize,
     rank: u8,
     is_sealed: bool,
-    /// None where the event has no identity.
-    identity: Option<u64>,
 }
 
 /// Memory that counting reuses, and what it needs to know beside the records.
@@ -87,6 +88,7 @@ impl Counter {
         let mut tally = Tally::default();
         for records in records.chunks(PASS_RECORDS) {
             self.prepare(options, aggregate, records, now, sealed_before, &mut tally);
+            self.touch(aggregate);
             self.apply(aggregate, &mut tally);
         }
         if let Some(last) = records.last() {
@@ -105,14 +107,10 @@ impl Counter {
         tally: &mut Tally,
     ) {
         self.prepared.clear();
+        let kind = options.kinds.get(aggregate.partition.kind);
         for record in records {
-            match prepare(options, aggregate, record, now, sealed_before) {
-                Ok(prepared) => {
-                    let register = aggregate.delta.touch(prepared.cell, prepared.register);
-                    let slot = prepared.identity.map_or(0, |id| aggregate.window.touch(id));
-                    self.touched = self.touched.wrapping_add(slot ^ u64::from(register));
-                    self.prepared.push(prepared);
-                }
+            match prepare(options, kind, aggregate, record, now, sealed_before) {
+                Ok(prepared) => self.prepared.push(prepared),
                 Err(reason) => {
                     tally.dead_letters += 1;
                     aggregate.dead_letters.push(DeadLetter {
@@ -126,12 +124,28 @@ impl Counter {
         }
     }
 
+    /// Reads what [`apply`](Self::apply) will need, so that it is in the cache by then. The loop is so short that
+    /// a processor has the reads of a dozen events under way at once; behind the decoding of each event, which fills
+    /// its window of instructions, they would wait for one another.
+    fn touch(&mut self, aggregate: &Aggregate) {
+        let mut touched = 0;
+        for event in &self.prepared {
+            let register = aggregate.delta.touch(event.cell, event.register);
+            let slot = event
+                .identity
+                .map_or(0, |id| aggregate.window.touch(id.get()));
+            touched ^= slot ^ u64::from(register);
+        }
+        self.touched ^= touched;
+    }
+
     fn apply(&mut self, aggregate: &mut Aggregate, tally: &mut Tally) {
         for event in &self.prepared {
             let latest = aggregate
                 .latest
                 .map_or(event.occurred_at, |at| at.max(event.occurred_at));
             if let Some(identity) = event.identity {
+                let identity = identity.get();
                 if aggregate.window.contains(identity) {
                     tally.duplicates += 1;
                     continue;
@@ -159,6 +173,7 @@ fn letter_payload(options: &Options, record: &Record<'_>) -> Option<Vec<u8>> {
 #[inline]
 fn prepare(
     options: &Options,
+    kind: &Kind,
     aggregate: &mut Aggregate,
     record: &Record<'_>,
     now: Timestamp,
@@ -167,14 +182,14 @@ fn prepare(
     if record.payload.len() > options.payload_bytes_max {
         return Err(Reason::TooLarge);
     }
-    let kind = options.kinds.get(aggregate.partition.kind);
     let event = events::decode(record.payload, record.content_type, options.encoding, kind)?;
     let occurred_at = event.occurred_at;
     if let Some(timestamp) = record.timestamp {
-        if occurred_at > timestamp.saturating_add(options.max_skew) {
+        // Nearly all events occurred before they were recorded.
+        if occurred_at > timestamp && occurred_at > timestamp.saturating_add(options.max_skew) {
             return Err(Reason::AheadOfRecord);
         }
-        if timestamp > now.saturating_add(AHEAD_OF_CLOCK_MAX) {
+        if timestamp > now && timestamp > now.saturating_add(AHEAD_OF_CLOCK_MAX) {
             return Err(Reason::AheadOfClock);
         }
     }
@@ -192,7 +207,7 @@ fn prepare(
         .cell(month, lineage, || geography.is_unknown(lineage, month));
     let account = options.hash_key.account(event.account_id.as_bytes());
     let (register, rank) = Registers::slot(options.precision, account);
-    let identity = identity(options, &event);
+    let identity = identity(options, &event).and_then(|hash| NonZeroU64::new(hash.max(1)));
     Ok(Prepared {
         occurred_at,
         cell,
