@@ -106,6 +106,14 @@ fn check_names_every_problem_at_once() {
     ];
     assert_answer(&deployment.appmi(&["check"]), CONFIGURATION, &[], &keys);
 
+    // What does not depend on a key that cannot stand is looked at all the same.
+    deployment.configuration = good.clone();
+    let configuration = &mut deployment.configuration;
+    configuration.set_text("months.grace", "soon");
+    configuration.set_text("topics.logins", "none.such");
+    let both = ["months.grace", "the input topic none.such is missing"];
+    assert_answer(&deployment.appmi(&["check"]), CONFIGURATION, &[], &both);
+
     // The configuration is good, what it names is not.
     deployment.configuration = good.clone();
     let file = deployment.key_file();

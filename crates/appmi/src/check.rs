@@ -2,21 +2,34 @@
 
 use std::path::Path;
 
-use kafka::{Admin, Inspection};
+use kafka::{Admin, Cluster, Inspection};
+use model::Kinds;
 use store::{OpenError, RocksStore, Sizes};
 
-use crate::config::Config;
+use crate::config::{Config, Kafka, Outside, Refused, Topics};
 use crate::exit::Exit;
 use crate::output;
 use crate::{run, settings};
 
-/// Checks the state directory, the client properties, the broker, the topics and the recorded settings.
-/// The configuration itself, the key file and the reference data are good, or there would be none.
+/// Checks the state directory, the client properties, the broker, the topics and the recorded settings. Where the
+/// configuration, the key file or the reference data cannot stand, whatever of the rest does not depend on it.
 #[must_use]
-pub fn check(config: &Config) -> Exit {
+pub fn check(config: Result<Config, Refused>) -> Exit {
     let mut findings = Findings::default();
-    findings.check_state(&config.state_dir);
-    findings.check_kafka(config);
+    let (outside, config) = match config {
+        Ok(config) => (Box::new(Outside::of(&config)), Some(config)),
+        Err(Refused { problems, outside }) => {
+            let problems = problems.0.iter().map(ToString::to_string);
+            problems.for_each(|problem| findings.wrong(problem));
+            (outside, None)
+        }
+    };
+    if let Some(dir) = &outside.state_dir {
+        findings.check_state(dir);
+    }
+    if let Some(kafka) = &outside.kafka {
+        findings.check_kafka(kafka, outside.topics.as_ref(), config.as_ref());
+    }
     if findings.problems.is_empty() {
         let text = format!(
             "{}\neverything is as `appmi run` needs it\n",
@@ -84,8 +97,13 @@ impl Findings {
         }
     }
 
-    fn check_kafka(&mut self, config: &Config) {
-        let cluster = match run::cluster(config) {
+    fn check_kafka(
+        &mut self,
+        kafka: &Kafka,
+        topics: Option<&(Topics, Kinds)>,
+        config: Option<&Config>,
+    ) {
+        let cluster = match run::cluster(kafka) {
             Ok(cluster) => cluster,
             Err(problems) => {
                 problems.into_iter().for_each(|problem| self.wrong(problem));
@@ -102,7 +120,8 @@ impl Findings {
                 .push(format!("the cluster answers, with {brokers} broker(s)")),
             Err(error) => return self.failed(&error),
         }
-        let topics = run::topics(config);
+        let Some((owned, kinds)) = topics else { return };
+        let topics = run::topics(owned, kinds);
         let inspections = match admin.inspect(&topics) {
             Ok(inspections) => inspections,
             Err(error) => return self.failed(&error),
@@ -114,7 +133,13 @@ impl Findings {
         }
         self.good
             .push(format!("{} topics are as they must be", inspections.len()));
-        match settings::recorded(&cluster, &topics, config) {
+        if let Some(config) = config {
+            self.check_settings(&cluster, &topics, config);
+        }
+    }
+
+    fn check_settings(&mut self, cluster: &Cluster, topics: &kafka::Topics, config: &Config) {
+        match settings::recorded(cluster, topics, config) {
             Ok(recorded) => {
                 let differences = recorded.differences();
                 if !differences.is_empty() {

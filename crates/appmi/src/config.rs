@@ -153,6 +153,63 @@ pub struct Loaded {
     pub warnings: Vec<String>,
 }
 
+/// What the configuration names outside of the process, each part if its own keys can stand: it can be looked
+/// at even where others cannot.
+#[derive(Debug, Clone, Default)]
+pub struct Outside {
+    /// How Kafka is reached.
+    pub kafka: Option<Kafka>,
+    /// The topics that appmi owns, and the kinds with theirs.
+    pub topics: Option<(Topics, Kinds)>,
+    /// The folder that the view is kept in.
+    pub state_dir: Option<PathBuf>,
+}
+
+/// A configuration that cannot stand.
+#[derive(Debug, thiserror::Error)]
+#[error("{problems}")]
+pub struct Refused {
+    /// Everything that is wrong with it.
+    pub problems: Problems,
+    /// What can be looked at all the same.
+    pub outside: Box<Outside>,
+}
+
+impl Outside {
+    /// All that a configuration names.
+    #[must_use]
+    pub fn of(config: &Config) -> Self {
+        Self {
+            kafka: Some(config.kafka.clone()),
+            topics: Some((config.topics.clone(), config.kinds.clone())),
+            state_dir: Some(config.state_dir.clone()),
+        }
+    }
+
+    /// Without what a problem is about: a default in its place would be another broker or folder.
+    fn without(self, problems: &Problems) -> Self {
+        let is_sound = |sections: &[&str]| {
+            let mut keys = problems.0.iter().map(Problem::key);
+            !keys.any(|key| sections.iter().any(|section| key.starts_with(section)))
+        };
+        Self {
+            kafka: self.kafka.filter(|_| is_sound(&["kafka"])),
+            topics: self.topics.filter(|_| is_sound(&["topics", "kinds"])),
+            state_dir: self.state_dir.filter(|_| is_sound(&["state"])),
+        }
+    }
+}
+
+impl Refused {
+    /// Nothing can be looked at where the text itself can't be read.
+    fn unread(problems: Vec<Problem>) -> Self {
+        Self {
+            problems: Problems(problems),
+            outside: Box::default(),
+        }
+    }
+}
+
 /// Reads the file, lays the variables over it and checks everything, the files it names included.
 /// Paths are relative to the working directory. Without a file there are the defaults and the variables.
 ///
@@ -161,19 +218,17 @@ pub struct Loaded {
 pub fn load(
     file: Option<&Path>,
     variables: impl IntoIterator<Item = (OsString, OsString)>,
-) -> Result<Loaded, Problems> {
+) -> Result<Loaded, Refused> {
     let Some(path) = file else {
         return parse(Path::new(""), "", variables);
     };
     match std::fs::read_to_string(path) {
         Ok(text) => parse(path, &text, variables),
-        Err(error) => Err(Problems(vec![Problem::at(
-            Origin::Default,
-            format!(
-                "{}: {error}; name a readable file with --config",
-                path.display()
-            ),
-        )])),
+        Err(error) => {
+            let path = path.display();
+            let text = format!("{path}: {error}; name a readable file with --config");
+            Err(Refused::unread(vec![Problem::at(Origin::Default, text)]))
+        }
     }
 }
 
@@ -185,20 +240,26 @@ pub fn parse(
     path: &Path,
     text: &str,
     variables: impl IntoIterator<Item = (OsString, OsString)>,
-) -> Result<Loaded, Problems> {
+) -> Result<Loaded, Refused> {
     let mut problems = Vec::new();
     let mut tree = Tree::from_toml(path, text, &mut problems);
     if !problems.is_empty() {
         // What a broken text does not show is not missing.
-        return Err(Problems(problems));
+        return Err(Refused::unread(problems));
     }
     environment::lay_over(&mut tree, variables, &mut problems);
     let mut reader = Reader::new(tree, problems);
     let mut warnings = Vec::new();
     let config = schema::config(&mut reader, &mut warnings);
-    match (config, reader.finish()) {
-        (Some(config), problems) if problems.is_empty() => Ok(Loaded { config, warnings }),
-        (_, problems) => Err(Problems(problems)),
+    match (config, Problems(reader.finish())) {
+        (Ok(config), problems) if problems.0.is_empty() => Ok(Loaded { config, warnings }),
+        (config, problems) => {
+            let outside = config.map_or_else(|outside| *outside, |config| Outside::of(&config));
+            Err(Refused {
+                outside: Box::new(outside.without(&problems)),
+                problems,
+            })
+        }
     }
 }
 

@@ -57,8 +57,8 @@ pub fn demo(arguments: &Demo, stop: StopRequest) -> Exit {
     };
     let config = match configuration(scratch.path()) {
         Ok(config) => config,
-        Err(problems) => {
-            output::refuse("the demo cannot be configured", &problems.0);
+        Err(refused) => {
+            output::refuse("the demo cannot be configured", &refused.problems.0);
             return Exit::Configuration;
         }
     };
@@ -81,7 +81,7 @@ pub fn demo(arguments: &Demo, stop: StopRequest) -> Exit {
 }
 
 /// The defaults with a key of the demo's own; the environment may say otherwise.
-fn configuration(scratch: &std::path::Path) -> Result<Config, config::Problems> {
+fn configuration(scratch: &std::path::Path) -> Result<Config, config::Refused> {
     let key = scratch.join("pseudonym.key");
     let written = std::fs::write(
         &key,

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use appmi::cli::{Cli, Command, Global, Inspect};
-use appmi::config::{self, Config};
+use appmi::config::{self, Config, Refused};
 use appmi::exit::{self, Exit};
 use appmi::signals::StopRequest;
 use appmi::{check, demo, inspect, logging, output, run, settings, topics};
@@ -26,7 +26,7 @@ fn obey(cli: Cli) -> Exit {
             stoppable(|stop| run::run(&config, &stop))
         }),
         Command::Demo(arguments) => stoppable(|stop| demo::demo(&arguments, stop)),
-        Command::Check => configured(&cli.global, |config| check::check(&config)),
+        Command::Check => check::check(load(&cli.global)),
         Command::Topics(arguments) => {
             configured(&cli.global, |config| topics::topics(&config, &arguments))
         }
@@ -44,18 +44,21 @@ fn obey(cli: Cli) -> Exit {
 
 /// Goes on with a configuration that holds together, or tells all that is wrong with it.
 fn configured(global: &Global, go_on: impl FnOnce(Config) -> Exit) -> Exit {
-    match config::load(global.config.as_deref(), std::env::vars_os()) {
-        Ok(loaded) => {
-            for warning in loaded.warnings {
-                tracing::warn!("{warning}");
-            }
-            go_on(loaded.config)
-        }
-        Err(config::Problems(problems)) => {
-            output::refuse("the configuration cannot stand", &problems);
+    match load(global) {
+        Ok(config) => go_on(config),
+        Err(refused) => {
+            output::refuse("the configuration cannot stand", &refused.problems.0);
             Exit::Configuration
         }
     }
+}
+
+fn load(global: &Global) -> Result<Config, Refused> {
+    let loaded = config::load(global.config.as_deref(), std::env::vars_os())?;
+    for warning in loaded.warnings {
+        tracing::warn!("{warning}");
+    }
+    Ok(loaded.config)
 }
 
 /// Tells what the named state directory holds, or the configured one.

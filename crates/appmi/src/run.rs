@@ -5,9 +5,10 @@ use std::time::Instant;
 
 use engine::Error;
 use kafka::{Admin, Checkpoints, Cluster, Journal, Releases, Source, Topics};
+use model::Kinds;
 use store::{RocksStore, Sizes};
 
-use crate::config::Config;
+use crate::config::{self, Config, Kafka};
 use crate::exit::Exit;
 use crate::host::{ProcessHost, random_id, wall_clock};
 use crate::http::Health;
@@ -20,8 +21,7 @@ use crate::signals::StopRequest;
 ///
 /// # Errors
 /// A sentence for each property that librdkafka does not know or that contradicts what appmi needs.
-pub fn cluster(config: &Config) -> Result<Cluster, Vec<String>> {
-    let kafka = &config.kafka;
+pub fn cluster(kafka: &Kafka) -> Result<Cluster, Vec<String>> {
     Cluster::new(
         &kafka.bootstrap_servers,
         &kafka.group_id,
@@ -31,30 +31,26 @@ pub fn cluster(config: &Config) -> Result<Cluster, Vec<String>> {
 
 /// The topics that the configuration names.
 #[must_use]
-pub fn topics(config: &Config) -> Topics {
+pub fn topics(owned: &config::Topics, kinds: &Kinds) -> Topics {
     Topics {
-        inputs: config
-            .kinds
-            .iter()
-            .map(|(_, kind)| kind.topic.clone())
-            .collect(),
-        partials: config.topics.partials.clone(),
-        month_close: config.topics.month_close.clone(),
-        dead_letters: config.topics.dead_letters.clone(),
+        inputs: kinds.iter().map(|(_, kind)| kind.topic.clone()).collect(),
+        partials: owned.partials.clone(),
+        month_close: owned.month_close.clone(),
+        dead_letters: owned.dead_letters.clone(),
     }
 }
 
 /// Runs until told to stop.
 #[must_use]
 pub fn run(config: &Config, stop: &StopRequest) -> Exit {
-    let cluster = match cluster(config) {
+    let cluster = match cluster(&config.kafka) {
         Ok(cluster) => cluster,
         Err(problems) => {
             output::refuse("the client properties can't stand", &problems);
             return Exit::Configuration;
         }
     };
-    let topics = topics(config);
+    let topics = topics(&config.topics, &config.kinds);
     if let Err(exit) = check_topics(&cluster, &topics) {
         return exit;
     }

@@ -34,7 +34,7 @@ fn a_wrong_configuration_is_78_and_every_problem_is_a_line() {
     )
     .unwrap();
     let path = file.path().to_str().unwrap();
-    let output = appmi(&["check", "--config", path]);
+    let output = appmi(&["topics", "--config", path]);
     assert_eq!(output.status.code(), Some(78));
     assert!(output.stdout.is_empty());
     let problems: Vec<&str> = text(&output.stderr).lines().skip(1).collect();

@@ -1,6 +1,7 @@
 //! The keys: each with its default, its range, and what it becomes.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use model::{Calendar, Geography, Month};
@@ -11,7 +12,7 @@ use wire::releases::Format;
 use super::reader::Reader;
 use super::tree::{Key, Value};
 use super::{
-    Config, Deduplication, Input, Kafka, Months, PROPERTIES, Topics, files, kinds, values,
+    Config, Deduplication, Input, Kafka, Months, Outside, PROPERTIES, Topics, files, kinds, values,
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -28,8 +29,14 @@ const PAYLOAD_BYTES_MAX: usize = 500_000;
 /// Two generations of this many hashes are 16 MiB an input partition.
 const DEDUPLICATION_EVENTS_MAX: u32 = 1 << 20;
 
-/// Asks for every key; none if one without a default is missing or cannot stand.
-pub(super) fn config(reader: &mut Reader, warnings: &mut Vec<String>) -> Option<Config> {
+/// Asks for every key.
+///
+/// # Errors
+/// If one without a default is missing or cannot stand: what all the others name.
+pub(super) fn config(
+    reader: &mut Reader,
+    warnings: &mut Vec<String>,
+) -> Result<Config, Box<Outside>> {
     let kafka = kafka(reader);
     let topics = Topics {
         partials: reader.setting("topics.partials", "appmi.partials", values::topic),
@@ -45,7 +52,7 @@ pub(super) fn config(reader: &mut Reader, warnings: &mut Vec<String>) -> Option<
             values::integer(1..=PAYLOAD_BYTES_MAX),
         ),
     };
-    let state_dir = reader
+    let state_dir: PathBuf = reader
         .setting("state.dir", "/var/lib/appmi", values::nonempty)
         .into();
     let key = files::key(reader, warnings);
@@ -72,17 +79,24 @@ pub(super) fn config(reader: &mut Reader, warnings: &mut Vec<String>) -> Option<
     let checkpoint_interval = reader.setting("checkpoint.interval", "30s", interval);
     let output_format = reader.setting("output.format", "protobuf", values::choice(FORMATS));
     let http_listen = reader.setting("http.listen", "127.0.0.1:8080", values::listen);
-    Some(Config {
+    let (Some(key), Some(geography), Some(months)) = (key, geography, months) else {
+        return Err(Box::new(Outside {
+            kafka: Some(kafka),
+            topics: Some((topics, kinds)),
+            state_dir: Some(state_dir),
+        }));
+    };
+    Ok(Config {
         kafka,
         topics,
         kinds,
         input,
         state_dir,
-        key: key?,
+        key,
         include_payload,
-        geography: geography?,
+        geography,
         precision,
-        months: months?,
+        months,
         deduplication,
         checkpoint_interval,
         output_format,

@@ -21,7 +21,7 @@ impl Fixture {
     }
 
     /// Parses a text, with the key file and further variables over it.
-    fn parse(&self, text: &str, variables: &[(&str, &str)]) -> Result<Loaded, Problems> {
+    fn parse(&self, text: &str, variables: &[(&str, &str)]) -> Result<Loaded, Refused> {
         let key_file = self.key.path().to_str().unwrap();
         let key_file = [("APPMI_PRIVACY__KEY_FILE", key_file)];
         let variables = variables
@@ -33,13 +33,16 @@ impl Fixture {
 
     fn config(&self, text: &str, variables: &[(&str, &str)]) -> Config {
         self.parse(text, variables)
-            .unwrap_or_else(|problems| panic!("{problems}"))
+            .unwrap_or_else(|refused| panic!("{refused}"))
             .config
     }
 
     /// The problems of a text, line by line.
     fn problems(&self, text: &str, variables: &[(&str, &str)]) -> Vec<String> {
-        let Problems(problems) = self.parse(text, variables).expect_err("it has problems");
+        let Problems(problems) = self
+            .parse(text, variables)
+            .expect_err("it has problems")
+            .problems;
         problems.iter().map(ToString::to_string).collect()
     }
 }
@@ -59,7 +62,7 @@ fn the_example_is_the_defaults() {
 fn the_example_names_every_key() {
     let tree = Tree::from_toml(Path::new(""), EXAMPLE, &mut Vec::new());
     let mut reader = Reader::new(tree, Vec::new());
-    schema::config(&mut reader, &mut Vec::new());
+    let _ = schema::config(&mut reader, &mut Vec::new());
     assert_eq!(reader.left_to_default(), Vec::<String>::new());
 }
 
@@ -404,7 +407,7 @@ fn a_key_file_is_there_long_enough_and_closed_to_others() {
     );
     assert!(problems[0].contains("32"), "{problems:?}");
 
-    let Problems(missing) = parse(Path::new("a"), LEAST, []).unwrap_err();
+    let Problems(missing) = parse(Path::new("a"), LEAST, []).unwrap_err().problems;
     let missing = missing[0].to_string();
     assert!(
         missing.contains("(the default): cannot be read") && missing.contains("/dev/urandom"),
