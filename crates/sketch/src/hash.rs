@@ -26,6 +26,9 @@ pub struct HashKey {
     fingerprint: [u8; 8],
 }
 
+/// Identities that are longer, with the lengths of their parts, are hashed in pieces.
+const IDENTITY_BYTES: usize = 96;
+
 /// The content of the key file is too short to be a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
@@ -65,6 +68,24 @@ impl HashKey {
     #[must_use]
     #[inline]
     pub fn identity(&self, parts: &[&[u8]]) -> u64 {
+        // In one piece, which spares the hasher the ends of parts that are no multiple of eight bytes.
+        let mut written = [0; IDENTITY_BYTES];
+        let mut free = &mut written[..];
+        for part in parts {
+            let Some((to, rest)) = free.split_at_mut_checked(8 + part.len()) else {
+                return self.identity_in_pieces(parts);
+            };
+            let (length, content) = to.split_at_mut(8);
+            length.copy_from_slice(&(part.len() as u64).to_le_bytes());
+            content.copy_from_slice(part);
+            free = rest;
+        }
+        let length = IDENTITY_BYTES - free.len();
+        self.identities.hash(&written[..length])
+    }
+
+    #[cold]
+    fn identity_in_pieces(&self, parts: &[&[u8]]) -> u64 {
         let mut hasher = self.identities;
         for part in parts {
             hasher.write_u64(part.len() as u64);
@@ -161,7 +182,7 @@ mod tests {
         /// identity(parts) = SipHash(len ‖ part ‖ len ‖ part ..), lengths as 8 bytes, least significant first.
         #[test]
         fn an_identity_is_the_hash_of_its_parts_behind_their_lengths(
-            parts in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..20), 0..4)
+            parts in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..40), 0..4)
         ) {
             let mut written = Vec::new();
             for part in &parts {
