@@ -46,11 +46,12 @@ const REMEDY: &str = "it was truncated, or kept for less time than appmi was awa
                       restore the topic, or recount from what is left with appmi reset";
 
 /// Bounds what is fetched ahead: librdkafka spends about 600 bytes on each queued record, however small, and
-/// stops to fetch when either of the two is reached, so an answer of every broker comes on top.
+/// stops to fetch from a partition when either of the two is reached, so what an answer holds of it comes on top,
+/// unpacked.
 pub(crate) const TUNING: [(&str, &str); 6] = [
-    ("queued.min.messages", "16384"),
+    ("queued.min.messages", "4096"),
     ("queued.max.messages.kbytes", "8192"),
-    ("fetch.message.max.bytes", "524288"),
+    ("fetch.message.max.bytes", "131072"),
     ("fetch.max.bytes", "2097152"),
     // A queue that was full is looked at again soon: the default of a second would be a pause of a second.
     ("fetch.queue.backoff.ms", "20"),
