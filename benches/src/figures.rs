@@ -5,51 +5,67 @@ use std::time::Duration;
 
 /// What one process needed for the records.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Figures {
-    /// From the first records that came to the last: how many after the first, in which time, with how much of the
-    /// processors.
-    pub(crate) records: u64,
-    pub(crate) wall: Duration,
-    pub(crate) cpu: Duration,
+pub struct Figures {
+    /// Records that came after the first ones, up to the last.
+    pub records: u64,
+    /// From the first records that came to the last.
+    pub wall: Duration,
+    /// Of the processors, meanwhile.
+    pub cpu: Duration,
+    /// Checkpoint transactions that were committed meanwhile.
+    pub checkpoints: u64,
     /// From the start of the process to its end.
-    pub(crate) whole_wall: Duration,
-    pub(crate) whole_cpu: Duration,
+    pub whole_wall: Duration,
+    /// Of the processors, from the start of the process to its end.
+    pub whole_cpu: Duration,
     /// The most memory that it had at any time, in bytes.
-    pub(crate) peak: u64,
+    pub peak: u64,
 }
 
 /// The columns of a row.
-pub(crate) const TITLES: &str = "                 million/s   CPU s/million   peak MiB   \
+pub const TITLES: &str = "                 million/s   CPU s/million   million/CPU s   checkpoints   peak MiB   \
      start to end: s    CPU s";
 
 impl Figures {
-    pub(crate) fn row(&self, name: &str) -> String {
+    /// The columns of [`TITLES`].
+    #[must_use]
+    pub fn row(&self, name: &str) -> String {
         format!(
-            "{name:<15} {:>10.3} {:>15.3} {:>10.0} {:>18.2} {:>8.2}",
+            "{name:<15} {:>10.3} {:>15.3} {:>15.2} {:>13} {:>10.0} {:>18.2} {:>8.2}",
             self.rate(),
             self.cpu_per_million(),
-            float(self.peak) / f64::from(1 << 20),
+            1.0 / self.cpu_per_million(),
+            self.checkpoints,
+            mebibytes(self.peak),
             self.whole_wall.as_secs_f64(),
             self.whole_cpu.as_secs_f64(),
         )
     }
 
     /// What this needs of what the other needs.
-    pub(crate) fn ratio(&self, other: &Self) -> String {
+    #[must_use]
+    pub fn ratio(&self, other: &Self) -> String {
         format!(
-            "ratio           {:>10.2} {:>15.2} {:>10.2}",
+            "ratio           {:>10.2} {:>15.2} {:>15.2} {:>13} {:>10.2}",
             self.rate() / other.rate(),
             self.cpu_per_million() / other.cpu_per_million(),
+            other.cpu_per_million() / self.cpu_per_million(),
+            "",
             float(self.peak) / float(other.peak),
         )
     }
 
     /// The median of each figure by itself.
-    pub(crate) fn median(all: &[Self]) -> Self {
+    ///
+    /// # Panics
+    /// If there are none.
+    #[must_use]
+    pub fn median(all: &[Self]) -> Self {
         Self {
             records: median(all, |of| of.records),
             wall: median(all, |of| of.wall),
             cpu: median(all, |of| of.cpu),
+            checkpoints: median(all, |of| of.checkpoints),
             whole_wall: median(all, |of| of.whole_wall),
             whole_cpu: median(all, |of| of.whole_cpu),
             peak: median(all, |of| of.peak),
@@ -72,12 +88,20 @@ fn median<T: Ord + Copy>(all: &[Figures], of: impl Fn(&Figures) -> T) -> T {
 }
 
 /// The time that a process has had of the processors, in user mode and in the kernel.
-pub(crate) fn cpu(process: u32) -> Duration {
+///
+/// # Panics
+/// If there is no such process.
+#[must_use]
+pub fn cpu(process: u32) -> Duration {
     ticks(&format!("/proc/{process}/stat"), 14)
 }
 
 /// The same of all processes that this one has started and waited for.
-pub(crate) fn cpu_of_children() -> Duration {
+///
+/// # Panics
+/// Where there is no `/proc`.
+#[must_use]
+pub fn cpu_of_children() -> Duration {
     ticks("/proc/self/stat", 16)
 }
 
@@ -93,17 +117,26 @@ fn ticks(path: &str, first: usize) -> Duration {
     Duration::from_secs(ticks).div_f64(float(rustix::param::clock_ticks_per_second()))
 }
 
-/// The most memory that a process has had, in bytes.
-pub(crate) fn peak(process: u32) -> u64 {
-    let status = fs::read_to_string(format!("/proc/{process}/status"));
-    let status = status.expect("the process is there");
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    let kib = line.and_then(|line| line.trim().strip_suffix(" kB"));
-    let kib: u64 = kib.and_then(|kib| kib.parse().ok()).expect("a number");
-    kib << 10
+/// The most memory that a process has had, resident, in bytes; none once it has ended.
+#[must_use]
+pub fn peak(process: u32) -> Option<u64> {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).ok()?;
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let kib: u64 = line.trim().strip_suffix(" kB")?.parse().ok()?;
+    Some(kib << 10)
 }
 
+/// Bytes in MiB.
+#[must_use]
+pub fn mebibytes(bytes: u64) -> f64 {
+    float(bytes) / f64::from(1 << 20)
+}
+
+/// A count as a number to calculate with.
+#[must_use]
 #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
-fn float(number: u64) -> f64 {
+pub fn float(number: u64) -> f64 {
     number as f64
 }

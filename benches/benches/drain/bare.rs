@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use kafka::{Cluster, Drain};
 use tests::Broker;
 
-use crate::figures::{self, Figures};
+use benches::figures::{self, Figures};
 
 /// The first argument of the process that drains.
 pub(crate) const COMMAND: &str = "bare";
@@ -43,12 +43,12 @@ pub(crate) fn drain(arguments: &[String]) {
         read - first,
         wall.as_micros(),
         cpu.as_micros(),
-        figures::peak(own)
+        figures::peak(own).expect("it is running")
     );
 }
 
 /// Lets a process drain the topic.
-pub(crate) fn measure(broker: &Broker, topic: &str, records: usize) -> Figures {
+pub(crate) fn measure(broker: &Broker, topic: &str, records: u64) -> Figures {
     let (cpu, start) = (figures::cpu_of_children(), Instant::now());
     let output = Command::new(env::current_exe().expect("this program has a path"))
         .args([COMMAND, &broker.bootstrap(), topic, &records.to_string()])
@@ -67,6 +67,7 @@ pub(crate) fn measure(broker: &Broker, topic: &str, records: usize) -> Figures {
         records,
         wall: Duration::from_micros(wall),
         cpu: Duration::from_micros(cpu),
+        checkpoints: 0,
         whole_wall,
         whole_cpu,
         peak,

@@ -8,20 +8,24 @@
 //! ```
 //!
 //! The records are national logins (see `benches::logins`) in 12 partitions, first without headers and then
-//! with a `content-type` on each; 4 million, and 3 alternations, unless said otherwise. The broker runs on
-//! the same machine and shares its processors.
+//! with a `content-type` on each; 20 million, and 1 alternation, unless said otherwise. Settings are the defaults,
+//! but checkpoints come every five seconds instead of every thirty, so that a run of seconds holds several. The
+//! broker runs on the same machine and shares its processors.
 
 #![expect(clippy::print_stdout, reason = "a report")]
 
 mod appmi;
 mod bare;
-mod figures;
-mod load;
 
 use std::env;
 
-use figures::Figures;
+use benches::logins::national;
+use benches::{Figures, backlog, figures, settings};
 use tests::Broker;
+use workload::Rates;
+
+/// Checkpoints that a run must hold.
+const CHECKPOINTS_MIN: u64 = 2;
 
 fn main() {
     let arguments: Vec<String> = env::args().skip(1).collect();
@@ -35,14 +39,19 @@ fn main() {
         return;
     }
     let mut numbers = arguments.iter().filter_map(|text| text.parse().ok());
-    let records = numbers.next().unwrap_or(4_usize).max(1) * 1_000_000;
-    let alternations = numbers.next().unwrap_or(3).max(1);
+    let records = numbers.next().unwrap_or(20_usize).max(1) * 1_000_000;
+    let alternations = numbers.next().unwrap_or(1).max(1);
     let Some(installation) = tests::installation_or_skip() else {
         return;
     };
     let broker = Broker::start(installation, &[]);
     for content_type in [None, Some(wire::headers::PROTOBUF)] {
-        let mut deployment = load::load(&broker, records, content_type);
+        let mut deployment = backlog::deployment(&broker, &[settings::PARTITIONS, 1, 1]);
+        deployment
+            .configuration
+            .set_text("checkpoint.interval", "5s");
+        let items = national(Rates::none()).take(records);
+        let records = backlog::load(&deployment, items, content_type);
         println!(
             "\n{records} logins, {}",
             content_type.map_or("no headers", |_| "each with a content-type")
@@ -58,6 +67,11 @@ fn main() {
             println!("{}", bare[number].row("bare"));
             appmi.push(appmi::measure(&mut deployment, number, records));
             println!("{}", appmi[number].row("appmi"));
+            if appmi[number].checkpoints < CHECKPOINTS_MIN {
+                println!(
+                    "fewer than {CHECKPOINTS_MIN} checkpoints fell into this run: give it more records"
+                );
+            }
         }
         let (bare, appmi) = (Figures::median(&bare), Figures::median(&appmi));
         println!("{}", bare.row("bare, median"));
