@@ -1,13 +1,13 @@
 //! The cluster, as its operators, producers and readers see it.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use engine::ports::{DeadLetter, Partial};
 use model::{InputPartition, KindId, Offset, Timestamp};
 
 use crate::log::{Entry, Outcome, Partition, State};
+use crate::ports::Member;
 
 /// A header of a record.
 pub type Header = (String, String);
@@ -23,9 +23,9 @@ pub struct InputRecord {
     pub payload: Vec<u8>,
 }
 
-/// A producer's transaction on input topics that is still open.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct OpenTransaction(u64);
+/// A transaction that was begun.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct OpenTransaction(pub(crate) u64);
 
 /// A cluster in memory; clones are handles to the same one.
 #[derive(Debug, Clone)]
@@ -51,14 +51,25 @@ impl Cluster {
         state.now = state.now.max(now);
     }
 
-    /// Appends a record to an input topic.
+    /// Appends a record to an input topic; its offset.
     ///
     /// # Panics
     /// If there is no such partition.
-    pub fn append(&self, to: InputPartition, record: InputRecord) {
+    pub fn append(&self, to: InputPartition, record: InputRecord) -> Offset {
+        self.append_as(None, to, record)
+    }
+
+    fn append_as(
+        &self,
+        transaction: Option<u64>,
+        to: InputPartition,
+        record: InputRecord,
+    ) -> Offset {
         let mut state = self.0.borrow_mut();
         let partition = state.inputs.get_mut(&to).expect("the partition exists");
-        partition.append(None, Entry::Input(record));
+        let offset = partition.high;
+        partition.append(transaction, Entry::Input(record));
+        Offset(offset)
     }
 
     /// Appends records to an input topic in a transaction that is aborted: nobody reads them, and they take offsets.
@@ -66,39 +77,41 @@ impl Cluster {
     /// # Panics
     /// If there is no such partition.
     pub fn append_aborted(&self, to: InputPartition, records: Vec<InputRecord>) {
-        let mut state = self.0.borrow_mut();
-        let transaction = state.open();
-        let partition = state.inputs.get_mut(&to).expect("the partition exists");
+        let transaction = self.begin();
         for record in records {
-            partition.append(Some(transaction), Entry::Input(record));
+            self.append_as(Some(transaction.0), to, record);
         }
-        state.end(transaction, Outcome::Aborted);
+        self.end(transaction, false);
     }
 
     /// Begins a producer's transaction on input topics.
     #[must_use]
     pub fn begin(&self) -> OpenTransaction {
-        OpenTransaction(self.0.borrow_mut().open())
+        OpenTransaction(self.0.borrow_mut().open(None))
     }
 
     /// Appends a record to an input topic in a transaction: nobody reads it or what is behind it until that ends.
+    /// Comes back with its offset.
     ///
     /// # Panics
     /// If there is no such partition.
-    pub fn append_in(&self, transaction: OpenTransaction, to: InputPartition, record: InputRecord) {
-        let mut state = self.0.borrow_mut();
-        let partition = state.inputs.get_mut(&to).expect("the partition exists");
-        partition.append(Some(transaction.0), Entry::Input(record));
+    pub fn append_in(
+        &self,
+        transaction: OpenTransaction,
+        to: InputPartition,
+        record: InputRecord,
+    ) -> Offset {
+        self.append_as(Some(transaction.0), to, record)
     }
 
-    /// Ends a producer's transaction on input topics, committed or aborted.
-    pub fn end(&self, transaction: OpenTransaction, is_committed: bool) {
+    /// Ends a transaction, committed or aborted; false if it is no longer open.
+    pub fn end(&self, transaction: OpenTransaction, is_committed: bool) -> bool {
         let outcome = if is_committed {
             Outcome::Committed
         } else {
             Outcome::Aborted
         };
-        self.0.borrow_mut().end(transaction.0, outcome);
+        self.0.borrow_mut().end(transaction.0, outcome)
     }
 
     /// Aborts the next transactions on owned topics: their records stay in the log, and nobody reads them.
@@ -176,7 +189,7 @@ impl Cluster {
     /// Writes a committed record to the partials topic, as something else than the engine would.
     pub fn write_partial(&self, partial: &Partial) {
         let mut state = self.0.borrow_mut();
-        let transaction = state.open();
+        let transaction = state.open(None);
         state.write_partial(transaction, partial);
         state.end(transaction, Outcome::Committed);
     }
@@ -214,6 +227,51 @@ impl Cluster {
         self.0.borrow().group.committed.get(&partition).copied()
     }
 
+    /// How many partitions each input topic has, by kind.
+    #[must_use]
+    pub fn input_counts(&self) -> Vec<u32> {
+        self.0.borrow().input_counts.clone()
+    }
+
+    /// The high watermark of an input partition.
+    #[must_use]
+    pub fn high(&self, partition: InputPartition) -> Option<Offset> {
+        let state = self.0.borrow();
+        state.inputs.get(&partition).map(|found| Offset(found.high))
+    }
+
+    /// The last stable offset of an input partition.
+    #[must_use]
+    pub fn stable(&self, partition: InputPartition) -> Option<Offset> {
+        let state = self.0.borrow();
+        let found = state.inputs.get(&partition);
+        found.map(|found| Offset(found.stable()))
+    }
+
+    /// Gives the group's partitions to other members than before, as an assignor may at any rebalance.
+    pub fn rebalance(&self) {
+        let mut state = self.0.borrow_mut();
+        let all: Vec<InputPartition> =
+            engine::closing::all_partitions(&state.input_counts).collect();
+        state.group.rotate(&all);
+    }
+
+    /// Lets a member's session time out: its partitions go to others, and it learns that when it polls next.
+    pub fn expire(&self, member: &Member) {
+        if let Some(member) = member.id() {
+            let mut state = self.0.borrow_mut();
+            let all: Vec<InputPartition> =
+                engine::closing::all_partitions(&state.input_counts).collect();
+            state.group.leave(member, &all);
+        }
+    }
+
+    /// Whether the group has a member, dead ones that are not missed yet included.
+    #[must_use]
+    pub fn has_members(&self) -> bool {
+        self.0.borrow().group.has_members()
+    }
+
     /// Makes the cluster forget the group's offsets, as brokers do after a week.
     pub fn forget_group(&self) {
         self.0.borrow_mut().group.committed.clear();
@@ -238,10 +296,7 @@ impl Cluster {
     #[must_use]
     pub fn released(&self) -> Vec<(Vec<u8>, Vec<u8>, Vec<Header>)> {
         let state = self.0.borrow();
-        let visible = state
-            .month_close
-            .iter()
-            .flat_map(|partition| &partition.entries);
+        let visible = state.month_close.iter().flat_map(Partition::stable_entries);
         visible
             .filter(|stored| state.is_visible(stored))
             .filter_map(|stored| match &stored.entry {
@@ -260,10 +315,7 @@ impl Cluster {
     #[must_use]
     pub fn partials(&self) -> Vec<(Vec<u8>, Option<Vec<u8>>)> {
         let state = self.0.borrow();
-        let visible = state
-            .partials
-            .iter()
-            .flat_map(|partition| &partition.entries);
+        let visible = state.partials.iter().flat_map(Partition::stable_entries);
         visible
             .filter(|stored| state.is_visible(stored))
             .filter_map(|stored| match &stored.entry {
@@ -276,34 +328,6 @@ impl Cluster {
     /// The committed dead letters.
     #[must_use]
     pub fn dead_letters(&self) -> Vec<DeadLetter> {
-        self.0
-            .borrow()
-            .dead_letters
-            .iter()
-            .map(|(_, letter)| letter.clone())
-            .collect()
-    }
-
-    /// Compacts the partials topic: of each key the last committed record stays. Offsets do not change.
-    pub fn compact_partials(&self) {
-        let mut state = self.0.borrow_mut();
-        let outcomes = state.outcomes.clone();
-        for partition in &mut state.partials {
-            let mut last = BTreeMap::new();
-            for stored in &partition.entries {
-                let is_committed = stored
-                    .transaction
-                    .is_none_or(|id| outcomes[&id] == Outcome::Committed);
-                if let (true, Entry::Owned { key, .. }) = (is_committed, &stored.entry) {
-                    last.insert(key.clone(), stored.offset);
-                }
-            }
-            partition.entries.retain(|stored| match &stored.entry {
-                Entry::Owned { key, value, .. } => {
-                    last.get(key) == Some(&stored.offset) && value.is_some()
-                }
-                _ => false,
-            });
-        }
+        self.0.borrow().dead_letters.clone()
     }
 }

@@ -23,6 +23,8 @@ struct Member {
 #[derive(Debug, Default)]
 pub(crate) struct Group {
     next_member: u64,
+    /// By how many members the assignment is shifted.
+    shift: usize,
     members: BTreeMap<u64, Member>,
     pub(crate) committed: BTreeMap<InputPartition, Offset>,
 }
@@ -76,7 +78,17 @@ impl Group {
         self.balance(all);
     }
 
-    /// Partition `i` of all goes to member `i mod members`; what another member still has is asked back first.
+    pub(crate) fn has_members(&self) -> bool {
+        !self.members.is_empty()
+    }
+
+    /// Gives every partition to the member behind the one that it would go to.
+    pub(crate) fn rotate(&mut self, all: &[InputPartition]) {
+        self.shift += 1;
+        self.balance(all);
+    }
+
+    /// Partition `i` of all goes to member `i + shift mod members`; what another member still has is asked back first.
     pub(crate) fn balance(&mut self, all: &[InputPartition]) {
         let ids: Vec<u64> = self.members.keys().copied().collect();
         if ids.is_empty() {
@@ -85,7 +97,7 @@ impl Group {
         let target: BTreeMap<InputPartition, u64> = all
             .iter()
             .enumerate()
-            .map(|(index, partition)| (*partition, ids[index % ids.len()]))
+            .map(|(index, partition)| (*partition, ids[(index + self.shift) % ids.len()]))
             .collect();
         for (id, member) in &mut self.members {
             let asked: Vec<InputPartition> = member

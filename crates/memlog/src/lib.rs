@@ -5,11 +5,14 @@
 //! simulation puts its faults around it. It knows no clock: whoever drives it moves the broker's time.
 
 mod cluster;
+mod compaction;
 mod group;
 mod log;
 mod ports;
 mod store;
+mod transactions;
 
 pub use cluster::{Cluster, Header, InputRecord, OpenTransaction};
-pub use ports::{MemCheckpoints, MemJournal, MemReleases, MemSource};
+pub use ports::{MemCheckpoints, MemJournal, MemReleases, MemSource, Member};
 pub use store::MemStore;
+pub use transactions::{Marker, Place, Producer, Refused};

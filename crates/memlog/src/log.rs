@@ -1,12 +1,13 @@
 //! What the cluster holds: topics, partitions, transactions, and what is visible of them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use engine::ports::{DeadLetter, LeaderRecord, Partial, Published};
-use model::{InputPartition, Offset, Timestamp};
+use model::{InputPartition, Timestamp};
 
 use crate::cluster::{Header, InputRecord};
 use crate::group::Group;
+use crate::transactions::{Place, Underway};
 
 /// What stands at an offset.
 #[derive(Debug, Clone)]
@@ -43,20 +44,46 @@ pub(crate) struct Partition {
     pub(crate) low: i64,
     pub(crate) high: i64,
     pub(crate) entries: Vec<Stored>,
-    /// Open transactions that have written here.
-    writers: BTreeSet<u64>,
+    /// Where transactions that have no marker here yet began to write.
+    writers: BTreeMap<u64, i64>,
 }
 
 impl Partition {
     pub(crate) fn append(&mut self, transaction: Option<u64>, entry: Entry) {
-        self.writers
-            .extend(transaction.filter(|_| !matches!(entry, Entry::Marker)));
+        if let (Some(id), false) = (transaction, matches!(entry, Entry::Marker)) {
+            self.writers.entry(id).or_insert(self.high);
+        }
         self.entries.push(Stored {
             offset: self.high,
             transaction,
             entry,
         });
         self.high += 1;
+    }
+
+    /// The last stable offset: before the first record of a transaction whose end is not known here yet.
+    pub(crate) fn stable(&self) -> i64 {
+        self.writers.values().min().copied().unwrap_or(self.high)
+    }
+
+    pub(crate) fn is_written_by(&self, transaction: u64) -> bool {
+        self.writers.contains_key(&transaction)
+    }
+
+    /// Writes the end of a transaction.
+    pub(crate) fn mark(&mut self, transaction: u64) {
+        if self.writers.remove(&transaction).is_some() {
+            self.append(Some(transaction), Entry::Marker);
+        }
+    }
+
+    /// The entries before the last stable offset.
+    pub(crate) fn stable_entries(&self) -> &[Stored] {
+        let stable = self.stable();
+        let behind = self
+            .entries
+            .partition_point(|stored| stored.offset < stable);
+        &self.entries[..behind]
     }
 
     /// The entries from an offset on.
@@ -79,11 +106,14 @@ pub(crate) struct State {
     pub(crate) inputs: BTreeMap<InputPartition, Partition>,
     pub(crate) partials: Vec<Partition>,
     pub(crate) month_close: Vec<Partition>,
-    pub(crate) dead_letters: Vec<(Offset, DeadLetter)>,
+    pub(crate) dead_letters: Vec<DeadLetter>,
     pub(crate) epochs: BTreeMap<String, Epoch>,
     pub(crate) outcomes: BTreeMap<u64, Outcome>,
-    open: BTreeSet<u64>,
-    next_transaction: u64,
+    /// Transactions that are open or lack a marker somewhere.
+    pub(crate) underway: BTreeMap<u64, Underway>,
+    /// Whether the ends of transactions are written one by one, later.
+    pub(crate) are_markers_held: bool,
+    pub(crate) next_transaction: u64,
     pub(crate) group: Group,
     /// Ids of the input topics by kind.
     pub(crate) topic_ids: Vec<[u8; 16]>,
@@ -109,7 +139,8 @@ impl State {
             dead_letters: Vec::new(),
             epochs: BTreeMap::new(),
             outcomes: BTreeMap::new(),
-            open: BTreeSet::new(),
+            underway: BTreeMap::new(),
+            are_markers_held: false,
             next_transaction: 0,
             group: Group::default(),
             topic_ids: Vec::new(),
@@ -146,45 +177,19 @@ impl State {
         }
     }
 
-    fn published_mut(&mut self, at: Published) -> &mut Partition {
+    pub(crate) fn published_mut(&mut self, at: Published) -> &mut Partition {
         match at {
             Published::Partials(partition) => &mut self.partials[partition as usize],
             Published::MonthClose(partition) => &mut self.month_close[partition as usize],
         }
     }
 
-    /// The last stable offset: before the first record of a transaction that is still open.
-    pub(crate) fn stable(&self, partition: &Partition) -> i64 {
-        if partition.writers.is_empty() {
-            return partition.high;
-        }
-        let open = partition
-            .entries
-            .iter()
-            .find(|stored| stored.transaction.is_some_and(|id| self.open.contains(&id)));
-        open.map_or(partition.high, |stored| stored.offset)
-    }
-
+    /// Whether a read_committed reader that has come there is given it.
     pub(crate) fn is_visible(&self, stored: &Stored) -> bool {
         !matches!(stored.entry, Entry::Marker)
             && stored
                 .transaction
                 .is_none_or(|id| self.outcomes[&id] == Outcome::Committed)
-    }
-
-    /// Begins a transaction under an id, if the epoch is still the newest.
-    pub(crate) fn begin(&mut self, id: &str, epoch: Epoch) -> Option<u64> {
-        if self.epochs.get(id) != Some(&epoch) {
-            return None;
-        }
-        Some(self.open())
-    }
-
-    pub(crate) fn open(&mut self) -> u64 {
-        self.next_transaction += 1;
-        self.outcomes.insert(self.next_transaction, Outcome::Open);
-        self.open.insert(self.next_transaction);
-        self.next_transaction
     }
 
     pub(crate) fn write_partial(&mut self, transaction: u64, partial: &Partial) {
@@ -212,15 +217,13 @@ impl State {
             .append(Some(transaction), entry);
     }
 
-    /// Ends a transaction with a marker in every partition that it wrote to.
-    pub(crate) fn end(&mut self, transaction: u64, outcome: Outcome) {
-        self.outcomes.insert(transaction, outcome);
-        self.open.remove(&transaction);
-        let owned = self.partials.iter_mut().chain(&mut self.month_close);
-        for partition in owned.chain(self.inputs.values_mut()) {
-            if partition.writers.remove(&transaction) {
-                partition.append(Some(transaction), Entry::Marker);
-            }
-        }
+    /// The partitions of all topics, as places that a transaction can write to.
+    pub(crate) fn partitions(&self) -> impl Iterator<Item = (Place, &Partition)> {
+        let partials = (0..).map(Published::Partials).zip(&self.partials);
+        let closes = (0..).map(Published::MonthClose).zip(&self.month_close);
+        let owned = partials.chain(closes);
+        let owned = owned.map(|(at, partition)| (Place::Published(at), partition));
+        let inputs = self.inputs.iter();
+        owned.chain(inputs.map(|(id, partition)| (Place::Input(*id), partition)))
     }
 }

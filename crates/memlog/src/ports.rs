@@ -11,9 +11,10 @@ use engine::ports::{
 };
 use model::{InputPartition, Offset};
 
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, OpenTransaction};
 use crate::group::Notice;
-use crate::log::{Entry, Epoch, Outcome, State};
+use crate::log::{Entry, Outcome, State};
+use crate::transactions::{Producer, Refused};
 
 /// Most bytes of one batch of the journal.
 const BATCH_BYTES_MAX: usize = 4 << 20;
@@ -27,13 +28,20 @@ fn offset(value: i64) -> Offset {
 }
 
 /// The group member that a source and its checkpoints are.
-type Membership = Rc<Cell<Option<u64>>>;
+#[derive(Debug, Clone, Default)]
+pub struct Member(Rc<Cell<Option<u64>>>);
+
+impl Member {
+    pub(crate) fn id(&self) -> Option<u64> {
+        self.0.get()
+    }
+}
 
 /// A group member that reads the input topics.
 #[derive(Debug)]
 pub struct MemSource {
     cluster: Cluster,
-    member: Membership,
+    member: Member,
     positions: BTreeMap<InputPartition, Position>,
     last: Option<InputPartition>,
     /// Records of the last run; the run that is handed out borrows from here.
@@ -55,7 +63,7 @@ impl MemSource {
     pub fn new(cluster: &Cluster) -> Self {
         Self {
             cluster: cluster.clone(),
-            member: Membership::default(),
+            member: Member::default(),
             positions: BTreeMap::new(),
             last: None,
             run: Vec::new(),
@@ -69,14 +77,16 @@ impl MemSource {
         self.run_records_max = records.clamp(1, RUN_RECORDS_MAX);
     }
 
+    /// Who it is in the group.
+    #[must_use]
+    pub fn member(&self) -> Member {
+        self.member.clone()
+    }
+
     /// Lets the session of the member time out: its partitions go to others, and it learns that when it polls
     /// next. Then it joins anew.
     pub fn expire(&mut self) {
-        if let Some(member) = self.member.get() {
-            let mut state = self.cluster.0.borrow_mut();
-            let all = all(&state);
-            state.group.leave(member, &all);
-        }
+        self.cluster.expire(&self.member);
     }
 
     /// The assigned partitions, beginning behind the one that was read last.
@@ -94,7 +104,7 @@ impl MemSource {
         let state = self.cluster.0.borrow();
         let position = self.positions.get_mut(&partition).expect("it is assigned");
         let log = &state.inputs[&partition];
-        let stable = state.stable(log);
+        let stable = log.stable();
         let visible = log
             .from(position.offset)
             .iter()
@@ -125,12 +135,12 @@ impl Source for MemSource {
     fn join(&mut self) -> Result<(), Error> {
         let mut state = self.cluster.0.borrow_mut();
         let all = all(&state);
-        self.member.set(Some(state.group.join(&all)));
+        self.member.0.set(Some(state.group.join(&all)));
         Ok(())
     }
 
     fn poll(&mut self, _wait: Duration) -> Result<Input<'_>, Error> {
-        let Some(member) = self.member.get() else {
+        let Some(member) = self.member.id() else {
             return Ok(Input::Nothing);
         };
         if !self.is_member() {
@@ -182,7 +192,7 @@ impl Source for MemSource {
         for partition in partitions {
             self.positions.remove(partition);
         }
-        if let Some(member) = self.member.get() {
+        if let Some(member) = self.member.id() {
             let mut state = self.cluster.0.borrow_mut();
             let all = all(&state);
             state.group.give_back(member, partitions, &all);
@@ -194,12 +204,16 @@ impl Source for MemSource {
         &mut self,
         partitions: &[InputPartition],
     ) -> Result<Option<Vec<Option<Offset>>>, Error> {
-        Ok(Some(
-            partitions
-                .iter()
-                .map(|partition| self.cluster.committed(*partition))
-                .collect(),
-        ))
+        let state = self.cluster.0.borrow();
+        if partitions
+            .iter()
+            .any(|partition| state.is_offset_pending(*partition))
+        {
+            return Ok(None);
+        }
+        let committed = &state.group.committed;
+        let offsets = partitions.iter().map(|of| committed.get(of).copied());
+        Ok(Some(offsets.collect()))
     }
 
     fn bounds(&mut self, partition: InputPartition) -> Result<Option<Bounds>, Error> {
@@ -219,12 +233,12 @@ impl Source for MemSource {
 
     fn is_member(&mut self) -> bool {
         self.member
-            .get()
+            .id()
             .is_some_and(|member| self.cluster.0.borrow().group.is_member(member))
     }
 
     fn leave(&mut self) {
-        if let Some(member) = self.member.take() {
+        if let Some(member) = self.member.0.take() {
             let mut state = self.cluster.0.borrow_mut();
             let all = all(&state);
             state.group.leave(member, &all);
@@ -255,74 +269,52 @@ fn as_record(stored: &crate::log::Stored) -> Option<Record<'_>> {
 #[derive(Debug)]
 pub struct MemCheckpoints {
     cluster: Cluster,
-    member: Membership,
-    id: String,
-    epoch: Epoch,
+    member: Member,
+    producer: Producer,
 }
 
 impl MemCheckpoints {
     /// Takes a transactional id, which fences whoever had it. Commits in the name of the source's membership.
     #[must_use]
     pub fn new(source: &MemSource, transactional_id: &str) -> Self {
-        let cluster = source.cluster.clone();
-        let epoch = take(&cluster, transactional_id);
         Self {
-            cluster,
-            member: Rc::clone(&source.member),
-            id: transactional_id.to_owned(),
-            epoch,
+            cluster: source.cluster.clone(),
+            member: source.member(),
+            producer: Producer::take(&source.cluster, transactional_id),
         }
     }
 }
 
 impl Checkpoints for MemCheckpoints {
     fn commit(&mut self, transaction: &Transaction) -> Result<(), CommitError> {
-        let mut state = self.cluster.0.borrow_mut();
-        let is_member = self.member.get().is_some_and(|member| {
-            transaction
-                .offsets
-                .iter()
-                .all(|(partition, _)| state.group.has(member, *partition))
-        });
-        if !is_member {
-            return Err(CommitError::NotMember(
-                "a partition belongs to another member".into(),
-            ));
-        }
-        let id = state.begin(&self.id, self.epoch).ok_or_else(fenced)?;
+        let id = self.producer.begin().ok_or_else(fenced)?;
         for partial in &transaction.partials {
-            state.write_partial(id, partial);
+            self.cluster.0.borrow_mut().write_partial(id.0, partial);
         }
-        let outcome = state.next_outcome();
-        state.end(id, outcome);
-        if outcome == Outcome::Aborted {
-            return Err(aborted());
+        self.cluster.write_letters_in(id, &transaction.dead_letters);
+        let offsets = &transaction.offsets;
+        match self.cluster.write_offsets_in(id, &self.member, offsets) {
+            Ok(()) => {}
+            Err(Refused::NotOpen) => return Err(fenced()),
+            Err(Refused::NotMember) => {
+                self.cluster.end(id, false);
+                let why = "a partition belongs to another member";
+                return Err(CommitError::NotMember(why.into()));
+            }
         }
-        for letter in &transaction.dead_letters {
-            let at = offset(i64::try_from(state.dead_letters.len()).unwrap_or(i64::MAX));
-            state.dead_letters.push((at, letter.clone()));
-        }
-        for (partition, to) in &transaction.offsets {
-            state.group.committed.insert(*partition, *to);
-        }
-        Ok(())
+        end(&self.cluster, id)
     }
 }
 
-fn take(cluster: &Cluster, transactional_id: &str) -> Epoch {
+/// Ends a transaction as the cluster was told to.
+fn end(cluster: &Cluster, transaction: OpenTransaction) -> Result<(), CommitError> {
     let mut state = cluster.0.borrow_mut();
-    let epoch = Epoch(
-        state
-            .epochs
-            .get(transactional_id)
-            .map_or(0, |epoch| epoch.0 + 1),
-    );
-    state.epochs.insert(transactional_id.to_owned(), epoch);
-    epoch
-}
-
-fn aborted() -> CommitError {
-    CommitError::Aborted("as it was asked to be".into())
+    let outcome = state.next_outcome();
+    state.end(transaction.0, outcome);
+    match outcome {
+        Outcome::Aborted => Err(CommitError::Aborted("as it was asked to be".into())),
+        Outcome::Committed | Outcome::Open => Ok(()),
+    }
 }
 
 fn fenced() -> CommitError {
@@ -333,7 +325,7 @@ fn fenced() -> CommitError {
 #[derive(Debug)]
 pub struct MemReleases {
     cluster: Cluster,
-    epoch: Option<Epoch>,
+    producer: Option<Producer>,
 }
 
 /// The transactional id of the leader.
@@ -345,35 +337,30 @@ impl MemReleases {
     pub fn new(cluster: &Cluster) -> Self {
         Self {
             cluster: cluster.clone(),
-            epoch: None,
+            producer: None,
         }
     }
 }
 
 impl Releases for MemReleases {
     fn take(&mut self) -> Result<(), CommitError> {
-        self.epoch = Some(take(&self.cluster, RELEASE_ID));
+        self.producer = Some(Producer::take(&self.cluster, RELEASE_ID));
         Ok(())
     }
 
     fn publish(&mut self, records: &[LeaderRecord]) -> Result<(), CommitError> {
-        let epoch = self
-            .epoch
+        let producer = self
+            .producer
             .take()
             .ok_or_else(|| CommitError::Unknown("the id was not taken".into()))?;
-        let mut state = self.cluster.0.borrow_mut();
-        let id = state
-            .begin(RELEASE_ID, epoch)
+        let id = producer
+            .begin()
             .ok_or_else(|| CommitError::Unknown("fenced by a newer leader".into()))?;
         for record in records {
-            state.write(id, record);
+            self.cluster.write_in(id, record);
         }
-        let outcome = state.next_outcome();
-        state.end(id, outcome);
-        if outcome == Outcome::Aborted {
-            return Err(aborted());
-        }
-        self.epoch = Some(epoch);
+        end(&self.cluster, id)?;
+        self.producer = Some(producer);
         Ok(())
     }
 }
@@ -385,6 +372,7 @@ pub struct MemJournal {
     positions: BTreeMap<Published, i64>,
     batch_bytes_max: usize,
     is_held: bool,
+    reads_uncommitted: bool,
 }
 
 impl MemJournal {
@@ -396,6 +384,7 @@ impl MemJournal {
             positions: BTreeMap::new(),
             batch_bytes_max: BATCH_BYTES_MAX,
             is_held: false,
+            reads_uncommitted: false,
         }
     }
 
@@ -407,6 +396,11 @@ impl MemJournal {
     /// Hands over nothing for as long as it is held, as when a fetch takes its time.
     pub fn hold(&mut self, is_held: bool) {
         self.is_held = is_held;
+    }
+
+    /// Hands over what is not committed as well, as `isolation.level=read_uncommitted`.
+    pub fn read_uncommitted(&mut self) {
+        self.reads_uncommitted = true;
     }
 
     fn all(&self) -> Vec<Published> {
@@ -441,7 +435,11 @@ impl Journal for MemJournal {
         let mut bytes = 0;
         for (at, position) in &mut self.positions {
             let log = state.published(*at);
-            let stable = state.stable(log);
+            let stable = if self.reads_uncommitted {
+                log.high
+            } else {
+                log.stable()
+            };
             let before = *position;
             let mut next = stable;
             for stored in log
@@ -462,7 +460,7 @@ impl Journal for MemJournal {
                 else {
                     continue;
                 };
-                if state.is_visible(stored) {
+                if self.reads_uncommitted || state.is_visible(stored) {
                     bytes += key.len() + value.as_ref().map_or(0, Vec::len);
                     batch.records.push(PublishedRecord {
                         at: *at,

@@ -1,0 +1,130 @@
+//! The end of a world: faults stop, everything that was sent is counted, every month is closed, and all books agree.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use crate::civil::{HOUR, MINUTE, SECOND};
+use crate::disk::Health;
+use crate::invariants::{Checked, violated};
+use crate::process::Slot;
+use crate::world::World;
+
+/// Rounds of ten seconds without anything new after which nothing more is expected: longer than the idle
+/// time-out and the checkpoint interval together.
+const QUIET_ROUNDS: u32 = 45;
+/// Rounds after which something new was expected no longer.
+const ROUNDS_MAX: u32 = 3000;
+/// Processes that may end with an error after faults have stopped: those that were fenced or meet a new filling.
+const ENDS_MAX: u32 = 30;
+
+impl World {
+    pub(crate) fn settle(self: &Rc<Self>) {
+        self.note(|| "faults stop".into());
+        self.is_calm.set(true);
+        self.cluster.hold_markers(false);
+        self.feed_all();
+        let slots = self.slots.borrow().clone();
+        for slot in &slots {
+            slot.disk.health.set(Health::Good);
+            slot.skew.set(0);
+            slot.is_asked_to_stop.set(false);
+        }
+        self.pass(2 * MINUTE);
+        for marker in self.cluster.markers() {
+            self.cluster.write_marker(marker);
+        }
+        self.settle_now();
+        let end = self.plan.boundary(self.plan.months - 1) + HOUR;
+        self.pass((end - self.cluster.now().as_millis()).max(0));
+        self.settle_now();
+        let interval = self.plan.options.revision_interval.as_millis();
+        let interval = i64::try_from(interval).expect("a short time");
+        loop {
+            let before = self.checker.borrow().releases();
+            // Clocks were up to half a day ahead, and so may be the time of the last release.
+            self.pass(interval + 13 * HOUR);
+            self.settle_now();
+            if self.is_over() || self.checker.borrow().releases() == before {
+                break;
+            }
+        }
+        if !self.is_over() {
+            let checked = self.check_end();
+            self.check(checked);
+        }
+        if !self.is_over() {
+            self.restore_from_nothing();
+        }
+    }
+
+    /// Turns until nothing new has happened for a while.
+    fn settle_now(self: &Rc<Self>) {
+        let (mut quiet, mut rounds, mut ends) = (0, 0, 0);
+        let mut last = self.marks();
+        while quiet < QUIET_ROUNDS && !self.is_over() {
+            let slots = self.slots.borrow().clone();
+            for slot in &slots {
+                if !slot.is_running.get() {
+                    ends += 1;
+                    self.start(slot);
+                }
+                self.turn(slot);
+            }
+            self.pass(10 * SECOND);
+            let marks = self.marks();
+            quiet = if marks == last { quiet + 1 } else { 0 };
+            last = marks;
+            rounds += 1;
+            if rounds > ROUNDS_MAX {
+                let invariant = "when faults stop, everything comes to rest";
+                self.violate(violated(invariant, "it does not"));
+            }
+            if ends > ENDS_MAX {
+                let invariant = "when faults stop, instances stay up";
+                self.violate(violated(invariant, "they do not"));
+            }
+        }
+    }
+
+    /// What changes for as long as something happens.
+    fn marks(&self) -> (u64, u64, (usize, usize)) {
+        let checker = self.checker.borrow();
+        let checkpoints = checker.numbers().values().sum();
+        (checkpoints, self.deliveries.get(), checker.releases())
+    }
+
+    fn check_end(&self) -> Checked {
+        self.check_disks();
+        let checker = self.checker.borrow();
+        let highs: BTreeMap<_, _> = self.highs();
+        for (partition, high) in highs {
+            let position = checker.last(partition).position;
+            if position != high {
+                let name = checker.name(partition);
+                return Err(violated(
+                    "when faults stop, everything is committed",
+                    format!("{name} to {position} of {high}"),
+                ));
+            }
+        }
+        checker.settled(self.plan.months)?;
+        let slots = self.slots.borrow();
+        for slot in slots.iter() {
+            checker.whole_view(&slot.disk.contents())?;
+        }
+        checker.subscribed(&self.cluster.released())?;
+        checker.all_dead_letters(&self.dead_letters())
+    }
+
+    /// A new instance reads everything that was published, and knows the same.
+    fn restore_from_nothing(self: &Rc<Self>) {
+        let slot = Rc::new(Slot::new(self.slots.borrow().len()));
+        self.slots.borrow_mut().push(Rc::clone(&slot));
+        self.settle_now();
+        if !self.is_over() {
+            self.check_disks();
+            let checked = self.checker.borrow().whole_view(&slot.disk.contents());
+            self.check(checked);
+        }
+    }
+}

@@ -1,0 +1,550 @@
+//! One world: a deployment, what its producers send, and whatever happens to it, step by step.
+//!
+//! A step is a turn of an instance, a record that arrives, time that passes, the end of a transaction that reaches
+//! a partition, or something that goes wrong. A process that stands still in the middle of a call lets the world
+//! go on in there, so turns of instances interleave at every port call.
+
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, VecDeque};
+use std::rc::Rc;
+
+use engine::ports::{DeadLetter, Error};
+use memlog::{Cluster, MemSource, OpenTransaction};
+use model::{InputPartition, Offset, Timestamp};
+
+use crate::civil::{self, HOUR, MINUTE, SECOND};
+use crate::disk::Health;
+use crate::events::{Operation, What};
+use crate::faults::{Fault, Limits};
+use crate::invariants::{Checked, Checker, Content, Contents, Decided, Violation, violated};
+use crate::plan::Plan;
+use crate::process::{Batches, Process, Slot};
+use crate::rng::Rng;
+use crate::stats::Stats;
+use crate::trace::{Keep, Trace};
+use crate::variants::Variant;
+
+mod troubles;
+
+/// How a world is run.
+#[derive(Debug, Clone)]
+pub struct Setting {
+    /// Decides everything.
+    pub seed: u64,
+    /// Faults that are left out.
+    pub limits: Limits,
+    /// Something done wrong.
+    pub variant: Option<Variant>,
+    /// How much of the trace is kept.
+    pub keep: Keep,
+}
+
+impl Setting {
+    /// The world of a seed, with all its faults.
+    #[must_use]
+    pub fn of(seed: u64) -> Self {
+        Self {
+            seed,
+            limits: Limits::default(),
+            variant: None,
+            keep: Keep::Nothing,
+        }
+    }
+}
+
+/// How a world went.
+#[derive(Debug, Clone)]
+pub struct Report {
+    /// What happened in it.
+    pub stats: Stats,
+    /// What happened that must not, if anything did.
+    pub violation: Option<Violation>,
+    /// What happened, line by line, as far as it was to be kept.
+    pub trace: Vec<String>,
+}
+
+/// Brokers abort transactions that are open for longer.
+const TRANSACTION_TIMEOUT: i64 = 10 * SECOND;
+/// The group gives up a member that stands still for longer.
+const SESSION_TIMEOUT: i64 = MINUTE;
+/// Steps after the last record, faults included.
+const STEPS_BEHIND: usize = 200;
+/// Steps between two looks at all disks.
+const STEPS_BETWEEN_VIEWS: u64 = 64;
+/// How deep worlds go on inside of calls.
+const DEPTH_MAX: u32 = 2;
+
+pub(crate) struct World {
+    pub(crate) setting: Setting,
+    pub(crate) plan: Plan,
+    pub(crate) cluster: Cluster,
+    pub(crate) slots: RefCell<Vec<Rc<Slot>>>,
+    operations: RefCell<VecDeque<Operation>>,
+    schedule: RefCell<Rng>,
+    weather: RefCell<Rng>,
+    pub(crate) trace: RefCell<Trace>,
+    pub(crate) checker: RefCell<Checker>,
+    stats: RefCell<Stats>,
+    pub(crate) violation: RefCell<Option<Violation>>,
+    faults: Cell<u64>,
+    pub(crate) is_calm: Cell<bool>,
+    depth: Cell<u32>,
+    /// What open transactions on owned topics hold.
+    contents: RefCell<BTreeMap<OpenTransaction, Content>>,
+    /// Transactions whose request to commit is on its way.
+    late: RefCell<Vec<OpenTransaction>>,
+    /// A transaction on input topics that is open.
+    input: Cell<Option<OpenTransaction>>,
+    /// Group members whose process died, until they are missed.
+    ghosts: RefCell<Vec<(i64, MemSource)>>,
+    /// How far the partials topic was compacted.
+    compacted: RefCell<Vec<i64>>,
+    /// Copies of directories.
+    copies: RefCell<Vec<Contents>>,
+    /// Dead letters from before the partials were emptied.
+    letters_before: Cell<usize>,
+    processes: Cell<u64>,
+    /// Batches of published records that instances were given.
+    pub(crate) deliveries: Cell<u64>,
+}
+
+/// Runs a world to its end, or to the first thing that must not happen.
+#[must_use]
+pub fn run(setting: &Setting) -> Report {
+    let world = World::new(setting);
+    world.live();
+    if !world.is_over() {
+        world.settle();
+    }
+    world.report()
+}
+
+impl World {
+    fn new(setting: &Setting) -> Rc<Self> {
+        let plan = Plan::of(setting.seed);
+        let cluster = Cluster::new(&plan.counts, plan.partials, plan.month_close);
+        cluster.advance_to(Timestamp::from_millis(civil::month_start(0)));
+        cluster.hold_markers(!plan.has_prompt_markers);
+        let slots = (0..plan.instances).map(|index| Rc::new(Slot::new(index)));
+        let partials = usize::try_from(plan.partials).expect("few");
+        Rc::new(Self {
+            setting: setting.clone(),
+            cluster,
+            slots: RefCell::new(slots.collect()),
+            operations: RefCell::new(plan.operations.clone()),
+            schedule: RefCell::new(Rng::new(setting.seed, 3)),
+            weather: RefCell::new(Rng::new(setting.seed, 4)),
+            trace: RefCell::new(Trace::new(setting.keep)),
+            checker: RefCell::new(Checker::new(&plan.options)),
+            stats: RefCell::default(),
+            violation: RefCell::default(),
+            faults: Cell::new(0),
+            is_calm: Cell::new(false),
+            depth: Cell::new(0),
+            contents: RefCell::default(),
+            late: RefCell::default(),
+            input: Cell::new(None),
+            ghosts: RefCell::default(),
+            compacted: RefCell::new(vec![0; partials]),
+            copies: RefCell::default(),
+            letters_before: Cell::new(0),
+            processes: Cell::new(0),
+            deliveries: Cell::new(0),
+            plan,
+        })
+    }
+
+    fn report(self: Rc<Self>) -> Report {
+        // Slots hold processes, which hold the world.
+        let slots = self.slots.take();
+        for slot in &slots {
+            drop(slot.process.take());
+        }
+        let mut stats = self.stats.take();
+        let (months, revisions) = self.checker.borrow().releases();
+        let count = |number: usize| u64::try_from(number).expect("few");
+        stats.worlds = 1;
+        stats.releases = count(months);
+        stats.revisions = count(revisions);
+        stats.dead_letters = count(self.cluster.dead_letters().len());
+        Report {
+            stats,
+            violation: self.violation.take(),
+            trace: self.trace.replace(Trace::new(Keep::Nothing)).into_lines(),
+        }
+    }
+
+    /// Everything that producers send and everything that goes wrong meanwhile.
+    fn live(self: &Rc<Self>) {
+        let slots = self.slots.borrow().clone();
+        for slot in &slots {
+            if slot.index == 0 || self.draw(2) == 0 {
+                self.start(slot);
+            }
+        }
+        while !self.is_over() && !self.operations.borrow().is_empty() {
+            self.step();
+        }
+        for _ in 0..STEPS_BEHIND {
+            self.step();
+        }
+    }
+
+    pub(crate) fn step(self: &Rc<Self>) {
+        if self.is_over() {
+            return;
+        }
+        self.count(|stats| stats.steps += 1);
+        match self.draw(100) {
+            0..66 => self.turn_any(),
+            66..78 => self.feed(),
+            78..88 => {
+                let most = [2 * SECOND, 20 * SECOND, 20 * SECOND, 5 * MINUTE, HOUR][self.draw(5)];
+                let millis = self.schedule.borrow_mut().between(1, most);
+                self.pass(millis);
+            }
+            88..95 => self.write_markers(),
+            _ => self.trouble(),
+        }
+        self.check_all();
+    }
+
+    fn check_all(&self) {
+        if self.is_over() {
+            return;
+        }
+        if self.cluster.markers().is_empty() {
+            let partitions = self.highs();
+            let committed = partitions.keys().filter_map(|partition| {
+                let offset = self.cluster.committed(*partition)?;
+                Some((*partition, offset))
+            });
+            let committed: Vec<(InputPartition, Offset)> = committed.collect();
+            self.check(self.checker.borrow().offsets(&committed));
+        }
+        let steps = self.stats.borrow().steps;
+        if steps.is_multiple_of(STEPS_BETWEEN_VIEWS) {
+            self.check_disks();
+        }
+    }
+
+    /// Looks at the disks of instances that are not in the middle of a turn, and at the dead letters.
+    pub(crate) fn check_disks(&self) {
+        let slots = self.slots.borrow().clone();
+        for slot in slots.iter().filter(|slot| slot.is_running.get()) {
+            if slot.process.try_borrow().is_ok() && slot.disk.health.get() == Health::Good {
+                let checker = self.checker.borrow();
+                let contents = slot.disk.contents();
+                self.check(checker.view(&contents, &self.compacted.borrow()));
+            }
+        }
+        let letters = self.dead_letters();
+        self.check(self.checker.borrow().dead_letters(&letters));
+    }
+
+    /// The committed dead letters since the partials were emptied last.
+    pub(crate) fn dead_letters(&self) -> Vec<DeadLetter> {
+        self.cluster
+            .dead_letters()
+            .split_off(self.letters_before.get())
+    }
+
+    // The schedule.
+
+    /// A number below `n`, decided by the schedule.
+    pub(crate) fn draw(&self, n: usize) -> usize {
+        self.schedule.borrow_mut().index(n)
+    }
+
+    pub(crate) fn random_id(&self) -> [u8; 16] {
+        let mut schedule = self.schedule.borrow_mut();
+        let mut id = [0; 16];
+        id[..8].copy_from_slice(&schedule.next().to_le_bytes());
+        id[8..].copy_from_slice(&schedule.next().to_le_bytes());
+        id
+    }
+
+    fn any_slot(&self) -> Rc<Slot> {
+        let slots = self.slots.borrow();
+        Rc::clone(&slots[self.draw(slots.len())])
+    }
+
+    fn turn_any(self: &Rc<Self>) {
+        let slot = self.any_slot();
+        self.turn(&slot);
+    }
+
+    /// One turn of an instance, if there is one that is not in the middle of a turn.
+    pub(crate) fn turn(self: &Rc<Self>, slot: &Rc<Slot>) {
+        let Ok(mut held) = slot.process.try_borrow_mut() else {
+            return;
+        };
+        let Some(process) = held.as_mut() else { return };
+        self.count(|stats| stats.turns += 1);
+        *slot.highs.borrow_mut() = self.highs();
+        let result = process.turn();
+        if self.is_over() {
+            return;
+        }
+        let is_dead = slot.is_dead.get();
+        match result {
+            Ok(true) if !is_dead => return,
+            Err(Error::World(why)) => self.note(|| format!("{} ends: {why}", slot.index)),
+            Err(error) if !is_dead => {
+                let invariant = "no instance meets data that contradicts itself";
+                return self.violate(violated(invariant, format!("{}: {error}", slot.index)));
+            }
+            _ => self.note(|| format!("{} has stopped", slot.index)),
+        }
+        if is_dead {
+            self.count(|stats| stats.crashes += 1);
+        } else if !slot.is_asked_to_stop.get() {
+            self.count(|stats| stats.failures += 1);
+        }
+        let process = held.take();
+        drop(held);
+        slot.is_running.set(false);
+        if let Some(process) = process {
+            self.bury(process);
+        }
+    }
+
+    /// A dead process is a member of the group until it is missed, at most for the session time-out.
+    pub(crate) fn bury(&self, process: Process) {
+        let source = process.into_source();
+        let until = self.cluster.now().as_millis() + self.schedule.borrow_mut().between(0, SESSION_TIMEOUT);
+        self.ghosts.borrow_mut().push((until, source));
+    }
+
+    /// Starts an instance with what is on its disk.
+    pub(crate) fn start(self: &Rc<Self>, slot: &Rc<Slot>) {
+        let Ok(mut held) = slot.process.try_borrow_mut() else {
+            return;
+        };
+        if held.is_some() {
+            return;
+        }
+        self.processes.set(self.processes.get() + 1);
+        self.count(|stats| stats.starts += 1);
+        let number = self.processes.get();
+        self.note(|| format!("{} starts as p{number}", slot.index));
+        slot.is_dead.set(false);
+        slot.is_asked_to_stop.set(false);
+        slot.is_running.set(true);
+        let batches = Batches {
+            run_records: [1, 3, 100][self.draw(3)],
+            journal_bytes: [1, 200, 4000, 4 << 20][self.draw(4)],
+        };
+        *held = Some(Process::new(self, slot, number, &batches));
+    }
+
+    fn feed(self: &Rc<Self>) {
+        let Some(Operation { at, what }) = self.operations.borrow_mut().pop_front() else {
+            return;
+        };
+        let late = at - self.cluster.now().as_millis();
+        self.pass(late.max(0));
+        match what {
+            What::Send {
+                to,
+                record,
+                truth,
+                in_transaction,
+            } => {
+                self.count(|stats| stats.records += 1);
+                let offset = match self.input.get().filter(|_| in_transaction) {
+                    Some(open) => self.cluster.append_in(open, to, record),
+                    None => self.cluster.append(to, record),
+                };
+                self.note(|| format!("input {to:?} {offset}: {truth:?}"));
+                self.checker.borrow_mut().oracle.note(to, offset.0, truth);
+            }
+            What::Begin => self.input.set(Some(self.cluster.begin())),
+            What::End(is_committed) => {
+                if let Some(open) = self.input.take() {
+                    self.note(|| format!("input {open:?} committed: {is_committed}"));
+                    self.cluster.end(open, is_committed);
+                }
+            }
+            What::AddPartition(kind) => {
+                self.note(|| format!("a partition is added to {kind:?}"));
+                self.cluster.add_partition(kind);
+            }
+        }
+    }
+
+    pub(crate) fn feed_all(self: &Rc<Self>) {
+        while !self.operations.borrow().is_empty() {
+            self.feed();
+        }
+    }
+
+    /// Time passes: transactions and sessions time out.
+    pub(crate) fn pass(&self, millis: i64) {
+        let now = self.cluster.now().as_millis() + millis;
+        self.cluster.advance_to(Timestamp::from_millis(now));
+        self.cluster
+            .time_out(Timestamp::from_millis(now - TRANSACTION_TIMEOUT));
+        let ghosts = self.ghosts.take();
+        let (left, missed): (Vec<_>, Vec<_>) =
+            ghosts.into_iter().partition(|(until, _)| *until > now);
+        *self.ghosts.borrow_mut() = left;
+        drop(missed);
+    }
+
+    fn write_markers(&self) {
+        for _ in 0..=self.draw(4) {
+            let markers = self.cluster.markers();
+            if markers.is_empty() {
+                return;
+            }
+            let marker = markers[self.draw(markers.len())];
+            self.note(|| format!("{marker:?} is written"));
+            self.cluster.write_marker(marker);
+        }
+    }
+
+    /// The world goes on while a process stands still.
+    pub(crate) fn go_on_without(self: &Rc<Self>, slot: &Rc<Slot>) {
+        if self.depth.get() >= DEPTH_MAX {
+            return;
+        }
+        self.depth.set(self.depth.get() + 1);
+        let expire = || {
+            self.note(|| format!("the session of {} times out", slot.index));
+            self.cluster.expire(&slot.member.borrow().clone());
+        };
+        let until = self.cluster.now().as_millis() + SESSION_TIMEOUT;
+        if self.draw(2) == 0 {
+            expire();
+        }
+        for _ in 0..self.draw(60) {
+            self.step();
+        }
+        if self.cluster.now().as_millis() > until {
+            expire();
+        }
+        self.depth.set(self.depth.get() - 1);
+    }
+
+    // What goes wrong.
+
+    /// Whether this goes wrong now.
+    pub(crate) fn fault(&self, fault: Fault) -> bool {
+        if self.is_calm.get() || self.plan.weather == 0 {
+            return false;
+        }
+        let drawn = self.weather.borrow_mut().below(100_000);
+        if drawn >= u64::from(fault.rate() * self.plan.weather) {
+            return false;
+        }
+        let limits = &self.setting.limits;
+        let is_spent = limits
+            .faults_max
+            .is_some_and(|most| self.faults.get() >= most);
+        if is_spent || limits.without.contains(&fault) {
+            return false;
+        }
+        self.faults.set(self.faults.get() + 1);
+        self.count(|stats| *stats.faults.entry(fault).or_default() += 1);
+        self.note(|| format!("fault {}: {fault:?}", self.faults.get()));
+        true
+    }
+
+    // Transactions on owned topics.
+
+    pub(crate) fn remember(&self, open: OpenTransaction, content: Content) {
+        self.contents.borrow_mut().insert(open, content);
+    }
+
+    pub(crate) fn add(&self, open: OpenTransaction, add: impl FnOnce(&mut Content)) {
+        if let Some(content) = self.contents.borrow_mut().get_mut(&open) {
+            add(content);
+        }
+    }
+
+    /// Commits a transaction, if it is still open.
+    pub(crate) fn commit(&self, open: OpenTransaction) -> bool {
+        if !self.cluster.end(open, true) {
+            return false;
+        }
+        let content = self.contents.borrow_mut().remove(&open).unwrap_or_default();
+        if !content.offsets.is_empty() {
+            self.count(|stats| stats.checkpoints += 1);
+        }
+        self.note(|| format!("{open:?} is committed"));
+        let checked = self.checker.borrow_mut().committed(&content);
+        self.check(checked);
+        true
+    }
+
+    pub(crate) fn abort(&self, open: OpenTransaction) {
+        self.contents.borrow_mut().remove(&open);
+        self.cluster.end(open, false);
+    }
+
+    /// The request to commit is still on its way.
+    pub(crate) fn leave_late(&self, open: OpenTransaction) {
+        self.late.borrow_mut().push(open);
+    }
+
+    pub(crate) fn send_letters(&self, letters: &[DeadLetter]) {
+        let open = self.cluster.begin();
+        self.cluster.write_letters_in(open, letters);
+        self.cluster.end(open, true);
+    }
+
+    pub(crate) fn numbers(&self) -> BTreeMap<InputPartition, u64> {
+        self.checker.borrow().numbers()
+    }
+
+    /// Checks what a leader is about to publish, against what is on its disk.
+    pub(crate) fn check_decision(&self, slot: &Slot, decided: Decided<'_>) {
+        let checker = self.checker.borrow();
+        let checked = checker
+            .numbers_on(&slot.disk.contents())
+            .and_then(|seen| checker.decided(&self.plan, &Decided { seen, ..decided }));
+        self.check(checked);
+    }
+
+    // Keeping books.
+
+    pub(crate) fn highs(&self) -> BTreeMap<InputPartition, i64> {
+        let counts = self.cluster.input_counts();
+        engine::closing::all_partitions(&counts)
+            .filter_map(|partition| Some((partition, self.cluster.high(partition)?.0)))
+            .collect()
+    }
+
+    pub(crate) fn note_delivery(&self) {
+        self.deliveries.set(self.deliveries.get() + 1);
+    }
+
+    pub(crate) fn count(&self, count: impl FnOnce(&mut Stats)) {
+        count(&mut self.stats.borrow_mut());
+    }
+
+    pub(crate) fn note(&self, line: impl FnOnce() -> String) {
+        let mut trace = self.trace.borrow_mut();
+        trace.note(|| {
+            let now = self.cluster.now();
+            format!("{now} {}", line())
+        });
+    }
+
+    pub(crate) fn check(&self, checked: Checked) {
+        if let Err(violation) = checked {
+            self.violate(violation);
+        }
+    }
+
+    pub(crate) fn violate(&self, violation: Violation) {
+        self.note(|| format!("VIOLATION {violation}"));
+        self.violation.borrow_mut().get_or_insert(violation);
+    }
+
+    /// Whether something happened that must not.
+    pub(crate) fn is_over(&self) -> bool {
+        self.violation.borrow().is_some()
+    }
+}

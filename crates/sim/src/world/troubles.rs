@@ -1,0 +1,165 @@
+//! What happens to processes, machines and brokers between turns.
+
+use std::rc::Rc;
+
+use super::{World, civil};
+use crate::disk::Health;
+use crate::faults::Fault;
+use crate::invariants::Contents;
+use crate::process::Slot;
+
+/// Copies of directories that are kept.
+const COPIES_MAX: usize = 4;
+
+impl World {
+    /// Something that may go wrong, or an operator who sets something right.
+    pub(super) fn trouble(self: &Rc<Self>) {
+        let slot = self.any_slot();
+        match self.draw(16) {
+            0..6 => self.set_right(&slot),
+            6 if self.fault(Fault::Expired) => {
+                self.note(|| format!("the session of {} times out", slot.index));
+                self.cluster.expire(&slot.member.borrow().clone());
+            }
+            7 if self.fault(Fault::Rebalance) => self.cluster.rebalance(),
+            8 if self.fault(Fault::Kill) => self.kill(&slot),
+            9 if self.fault(Fault::PowerLoss) => self.lose_power(&slot),
+            10 if slot.is_running.get() && self.fault(Fault::Stop) => {
+                slot.is_asked_to_stop.set(true);
+            }
+            11 if self.fault(Fault::DiskFull) => slot.disk.health.set(Health::Full),
+            11 if self.fault(Fault::DiskGone) => slot.disk.health.set(Health::Gone),
+            12 if self.fault(Fault::ClockJump) => {
+                let most = 12 * civil::HOUR;
+                let skew = self.schedule.borrow_mut().between(-most, most);
+                slot.skew.set(skew);
+            }
+            13 => self.trouble_topics(),
+            14 if !self.late.borrow().is_empty() && self.fault(Fault::LateCommit) => {
+                let mut late = self.late.borrow_mut();
+                let at = self.draw(late.len());
+                let open = late.swap_remove(at);
+                drop(late);
+                self.commit(open);
+            }
+            15 => self.trouble_group(),
+            _ => {}
+        }
+    }
+
+    /// A supervisor starts a process, a disk is mended.
+    fn set_right(self: &Rc<Self>, slot: &Rc<Slot>) {
+        slot.disk.health.set(Health::Good);
+        if slot.is_running.get() {
+            let mut copies = self.copies.borrow_mut();
+            if copies.len() == COPIES_MAX {
+                let at = self.draw(COPIES_MAX);
+                copies.swap_remove(at);
+            }
+            if slot.process.try_borrow().is_ok() {
+                copies.push(slot.disk.contents());
+            }
+            return;
+        }
+        if self.fault(Fault::DiskLost) {
+            self.replace(slot, &Contents::new());
+        } else if self.fault(Fault::OldDisk) {
+            let copies = self.copies.borrow();
+            if !copies.is_empty() {
+                self.replace(slot, &copies[self.draw(copies.len())]);
+            }
+        } else if self.fault(Fault::OtherDisk) {
+            let other = self.any_slot();
+            if other.process.try_borrow().is_ok() {
+                self.replace(slot, &other.disk.contents());
+            }
+        }
+        self.start(slot);
+    }
+
+    fn replace(&self, slot: &Slot, contents: &Contents) {
+        slot.disk
+            .replace(contents)
+            .expect("a disk in memory takes everything");
+    }
+
+    /// `kill -9`: what was written is there.
+    fn kill(&self, slot: &Slot) {
+        self.note(|| format!("{} is killed", slot.index));
+        // One in the middle of a turn dies where it is.
+        slot.is_dead.set(true);
+        let process = slot.process.try_borrow_mut().ok();
+        let process = process.and_then(|mut process| process.take());
+        if let Some(process) = process {
+            self.count(|stats| stats.crashes += 1);
+            slot.is_running.set(false);
+            self.bury(process);
+        }
+    }
+
+    fn lose_power(&self, slot: &Slot) {
+        if slot.process.try_borrow().is_err() {
+            return;
+        }
+        self.kill(slot);
+        let kept = self.draw(slot.disk.unsynced() + 1);
+        self.note(|| format!("{} keeps {kept} writes", slot.index));
+        slot.disk
+            .lose_power(kept)
+            .expect("a disk in memory takes everything");
+    }
+
+    fn trouble_topics(&self) {
+        if self.plan.is_truncated && self.fault(Fault::Truncation) {
+            self.cluster.truncate_committed();
+        }
+        if !self.fault(Fault::Compaction) {
+            return;
+        }
+        let stable = self.cluster.stable_partials();
+        let partition = self.draw(stable.len());
+        let mut schedule = self.schedule.borrow_mut();
+        let known = schedule.between(0, stable[partition]);
+        let cleaned = schedule.between(0, known);
+        drop(schedule);
+        let expired = self.fault(Fault::ExpiredTombstones);
+        self.note(|| format!("partials/{partition} is compacted to {cleaned} of {known}"));
+        let number = u32::try_from(partition).expect("few partitions");
+        self.cluster
+            .clean_partials(number, (cleaned, known), expired);
+        let compacted = &mut self.compacted.borrow_mut()[partition];
+        *compacted = known.max(*compacted);
+    }
+
+    /// What happens to a group without members.
+    fn trouble_group(self: &Rc<Self>) {
+        if self.depth.get() > 0 {
+            return;
+        }
+        if self.fault(Fault::ForgottenGroup) {
+            self.stop_all();
+            self.cluster.forget_group();
+        } else if !self.plan.is_truncated && self.fault(Fault::Reset) {
+            self.stop_all();
+            // Nothing may be on its way when an operator empties the topic.
+            self.late.borrow_mut().clear();
+            self.cluster.empty_partials();
+            self.cluster.forget_group();
+            self.checker.borrow_mut().reset();
+            self.letters_before.set(self.cluster.dead_letters().len());
+        }
+    }
+
+    /// All processes die, and the brokers notice: sessions and transactions time out, their ends are written.
+    fn stop_all(&self) {
+        let slots = self.slots.borrow().clone();
+        for slot in slots.iter().filter(|slot| slot.is_running.get()) {
+            self.kill(slot);
+        }
+        self.pass(2 * civil::MINUTE);
+        assert!(!self.cluster.has_members(), "all of them are missed");
+        for marker in self.cluster.markers() {
+            self.cluster.write_marker(marker);
+        }
+    }
+}
