@@ -89,6 +89,8 @@ pub(crate) struct Checker {
     /// Of every input record that is a committed dead letter since the partials were emptied last.
     letters: BTreeSet<(InputPartition, i64)>,
     releases: releases::Releases,
+    /// The filling of the partials topic.
+    filling: Option<Vec<u8>>,
     /// Whether the partials were ever emptied, to count anew.
     was_reset: bool,
 }
@@ -106,12 +108,14 @@ impl Checker {
             ledgers: BTreeMap::new(),
             letters: BTreeSet::new(),
             releases: releases::Releases::default(),
+            filling: None,
             was_reset: false,
         }
     }
 
     /// The partials topic was emptied: everything is counted anew.
-    pub(crate) fn reset(&mut self) {
+    pub(crate) fn reset(&mut self, filling: &[u8]) {
+        self.filling = Some(filling.to_vec());
         self.ledgers.clear();
         self.letters.clear();
         self.was_reset = true;
@@ -148,7 +152,10 @@ impl Checker {
         let mut by_partition: BTreeMap<InputPartition, Vec<&(Partial, i64)>> = BTreeMap::new();
         for partial in &content.partials {
             let (kind, partition) = match key(&partial.0.key)? {
-                PartialKey::Settings => continue,
+                PartialKey::Settings => {
+                    self.begin(&partial.0)?;
+                    continue;
+                }
                 PartialKey::Progress { kind, partition }
                 | PartialKey::Window {
                     kind, partition, ..
@@ -176,6 +183,19 @@ impl Checker {
             "a checkpoint commits the group's offsets",
             || format!("state of {stated:?}, offsets of {committed:?}"),
         )
+    }
+
+    /// The settings were recorded, which a first leader does.
+    fn begin(&mut self, partial: &Partial) -> Checked {
+        let settings = partial.value.as_deref().map(v1::Settings::decode);
+        let filling = settings.and_then(Result::ok).map(|settings| settings.filling);
+        ensure(
+            self.filling.is_none(),
+            "the settings are recorded once",
+            || format!("{filling:?}"),
+        )?;
+        self.filling = filling;
+        Ok(())
     }
 
     fn checkpoint(

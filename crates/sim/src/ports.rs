@@ -352,10 +352,7 @@ impl Host for SimHost {
     }
 
     fn random_id(&mut self) -> [u8; 16] {
-        if self.seat.is(Variant::ViewOfAnotherFillingKept) {
-            return [7; 16];
-        }
-        self.seat.world.random_id()
+        self.seat.world.filling()
     }
 
     fn observe(&mut self, occurrence: &Occurrence<'_>) {

@@ -30,9 +30,7 @@ impl World {
             slot.is_asked_to_stop.set(false);
         }
         self.pass(2 * MINUTE);
-        for marker in self.cluster.markers() {
-            self.cluster.write_marker(marker);
-        }
+        self.write_all_markers();
         self.settle_now();
         let end = self.plan.boundary(self.plan.months - 1) + HOUR;
         self.pass((end - self.cluster.now().as_millis()).max(0));

@@ -256,7 +256,11 @@ impl World {
         self.schedule.borrow_mut().index(n)
     }
 
-    pub(crate) fn random_id(&self) -> [u8; 16] {
+    /// The id of a filling.
+    pub(crate) fn filling(&self) -> [u8; 16] {
+        if self.setting.variant == Some(Variant::ViewOfAnotherFillingKept) {
+            return [7; 16];
+        }
         let mut schedule = self.schedule.borrow_mut();
         let mut id = [0; 16];
         id[..8].copy_from_slice(&schedule.next().to_le_bytes());
@@ -400,6 +404,12 @@ impl World {
             }
             let marker = markers[self.draw(markers.len())];
             self.note(|| format!("{marker:?} is written"));
+            self.cluster.write_marker(marker);
+        }
+    }
+
+    pub(crate) fn write_all_markers(&self) {
+        for marker in self.cluster.markers() {
             self.cluster.write_marker(marker);
         }
     }

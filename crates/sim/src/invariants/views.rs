@@ -43,6 +43,11 @@ impl Checker {
     /// A disk between two writes. What it holds of input partitions whose partials it has not read as far as
     /// compaction has come is not looked at: there, newer pieces may stand beside older progress.
     pub(crate) fn view(&self, contents: &Contents, compacted: &[i64]) -> Checked {
+        let settings = contents.get(keys::SETTINGS_KEY);
+        let settings = settings.and_then(|value| v1::Settings::decode(value.as_slice()).ok());
+        if settings.map(|settings| settings.filling) != self.filling {
+            return Ok(()); // It will be thrown away, or nothing is on it yet.
+        }
         let numbers = self.numbers_on(contents)?;
         let read = |partition: u32| {
             let value = contents.get(&keys::read(Published::Partials(partition)));

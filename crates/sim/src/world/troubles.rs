@@ -2,6 +2,9 @@
 
 use std::rc::Rc;
 
+use engine::ports::Partial;
+use wire::partials::PartialKey;
+
 use super::{World, civil};
 use crate::disk::Health;
 use crate::faults::Fault;
@@ -145,9 +148,24 @@ impl World {
             self.late.borrow_mut().clear();
             self.cluster.empty_partials();
             self.cluster.forget_group();
-            self.checker.borrow_mut().reset();
+            let filling = self.filling();
+            self.begin_filling(filling);
+            self.checker.borrow_mut().reset(&filling);
             self.letters_before.set(self.cluster.dead_letters().len());
         }
+    }
+
+    /// The settings of a new filling tell instances that what is on their disks belongs to a former one.
+    fn begin_filling(&self, filling: [u8; 16]) {
+        let (partials, month_close) = (self.plan.partials, self.plan.month_close);
+        let mut settings = engine::settings::of(&self.plan.options, partials, month_close);
+        settings.number = 1;
+        settings.filling = filling.to_vec();
+        self.cluster.write_partial(&Partial {
+            partition: 0,
+            key: PartialKey::Settings.encode(),
+            value: Some(wire::partials::encode(&settings)),
+        });
     }
 
     /// All processes die, and the brokers notice: sessions and transactions time out, their ends are written.
@@ -158,8 +176,6 @@ impl World {
         }
         self.pass(2 * civil::MINUTE);
         assert!(!self.cluster.has_members(), "all of them are missed");
-        for marker in self.cluster.markers() {
-            self.cluster.write_marker(marker);
-        }
+        self.write_all_markers();
     }
 }
