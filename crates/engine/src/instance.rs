@@ -61,6 +61,8 @@ pub struct Instance {
     claims: BTreeMap<InputPartition, Claim>,
     owned: BTreeMap<InputPartition, Owned>,
     counter: Counter,
+    /// The time of the last turn.
+    turned_at: Timestamp,
     commit_not_before: Timestamp,
     lead: Lead,
     partition_counts: Option<Vec<u32>>,
@@ -114,6 +116,7 @@ impl Instance {
             claims: BTreeMap::new(),
             owned: BTreeMap::new(),
             counter: Counter::default(),
+            turned_at: never,
             commit_not_before: never,
             lead: Lead::default(),
             partition_counts: None,
@@ -145,6 +148,7 @@ impl Instance {
     /// As [`Instance::run`].
     pub fn turn(&mut self, ports: &mut Ports<'_>) -> Result<bool, Error> {
         let now = ports.host.now();
+        self.note_clock(now);
         if ports.host.is_asked_to_stop() {
             self.stop(ports, now)?;
             return Ok(false);
@@ -172,6 +176,26 @@ impl Instance {
             leader: self.is_leader(),
         });
         Ok(true)
+    }
+
+    /// Intervals are measured by the wall clock. When that is set back, whatever waits for one would wait for the
+    /// old time to come again, so what began later than now begins now.
+    fn note_clock(&mut self, now: Timestamp) {
+        if now < self.turned_at {
+            for noted in [
+                &mut self.commit_not_before,
+                &mut self.counted_at,
+                &mut self.idle_at,
+                &mut self.measured_at,
+            ] {
+                *noted = now.min(*noted);
+            }
+            self.lead.note_clock(now);
+            for owned in self.owned.values_mut() {
+                owned.note_clock(now);
+            }
+        }
+        self.turned_at = now;
     }
 
     /// Reads what was published; true if there was something.

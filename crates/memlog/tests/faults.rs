@@ -291,3 +291,19 @@ fn an_instance_that_starts_with_any_disk_goes_on_from_what_is_published() {
         .collect();
     assert_eq!(closed, [world::month("2025-03")]);
 }
+
+#[test]
+fn a_clock_that_is_set_back_holds_nothing_up() {
+    let mut site = site();
+    send(&mut site, 20);
+    site.settle();
+    site.processes[0]
+        .checkpoint_faults
+        .borrow_mut()
+        .push_back(Fault::Aborted);
+    send(&mut site, 20);
+    site.turns(3);
+    site.processes[0].host.behind = Duration::from_hours(6);
+    site.settle();
+    assert_eq!(site.cluster.lag(), 0, "committed within minutes");
+}

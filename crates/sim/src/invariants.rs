@@ -188,7 +188,9 @@ impl Checker {
     /// The settings were recorded, which a first leader does.
     fn begin(&mut self, partial: &Partial) -> Checked {
         let settings = partial.value.as_deref().map(v1::Settings::decode);
-        let filling = settings.and_then(Result::ok).map(|settings| settings.filling);
+        let filling = settings
+            .and_then(Result::ok)
+            .map(|settings| settings.filling);
         ensure(
             self.filling.is_none(),
             "the settings are recorded once",

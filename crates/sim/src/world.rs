@@ -316,7 +316,8 @@ impl World {
     /// A dead process is a member of the group until it is missed, at most for the session time-out.
     pub(crate) fn bury(&self, process: Process) {
         let source = process.into_source();
-        let until = self.cluster.now().as_millis() + self.schedule.borrow_mut().between(0, SESSION_TIMEOUT);
+        let until =
+            self.cluster.now().as_millis() + self.schedule.borrow_mut().between(0, SESSION_TIMEOUT);
         self.ghosts.borrow_mut().push((until, source));
     }
 

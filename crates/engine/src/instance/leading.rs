@@ -35,6 +35,11 @@ impl Lead {
     pub(super) fn is_reading(&self) -> bool {
         self.reading.is_some()
     }
+
+    /// The clock was set back.
+    pub(super) fn note_clock(&mut self, now: Timestamp) {
+        self.not_before = self.not_before.map(|not_before| not_before.min(now));
+    }
 }
 
 /// What the leader publishes.

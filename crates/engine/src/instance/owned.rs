@@ -65,6 +65,12 @@ impl Owned {
         self.changed_since.get_or_insert(now);
     }
 
+    /// The clock was set back.
+    pub(super) fn note_clock(&mut self, now: Timestamp) {
+        self.counted_at = self.counted_at.min(now);
+        self.changed_since = self.changed_since.map(|since| since.min(now));
+    }
+
     pub(super) fn note_end(&mut self, position: Offset, now: Timestamp) {
         self.is_at_end = true;
         if position > self.aggregate.position {

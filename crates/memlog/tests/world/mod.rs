@@ -51,6 +51,8 @@ pub(crate) fn options(practices: &str, first_month: &str) -> Options {
 /// The surroundings of one instance.
 pub(crate) struct TestHost {
     cluster: Cluster,
+    /// How far its clock is behind the cluster's.
+    pub(crate) behind: Duration,
     pub(crate) stop: bool,
     ids: u8,
     pub(crate) seen: Vec<String>,
@@ -60,7 +62,7 @@ pub(crate) struct TestHost {
 
 impl Host for TestHost {
     fn now(&mut self) -> Timestamp {
-        self.cluster.now()
+        self.cluster.now().saturating_sub(self.behind)
     }
 
     fn is_asked_to_stop(&mut self) -> bool {
@@ -111,6 +113,7 @@ impl Process {
     ) -> Result<Self, Error> {
         let mut host = TestHost {
             cluster: cluster.clone(),
+            behind: Duration::ZERO,
             stop: false,
             ids: 0,
             seen: Vec::new(),
