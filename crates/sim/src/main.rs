@@ -141,7 +141,7 @@ fn show_failure(seed: u64) {
 fn show_variants() -> ExitCode {
     let mut status = ExitCode::SUCCESS;
     println!("{:<38} {:>5}  invariant", "variant", "seed");
-    for variant in Variant::ALL {
+    for variant in Variant::ALL.iter().copied() {
         match sim::find(variant, VARIANT_SEEDS) {
             Some((seed, violation)) => {
                 println!(

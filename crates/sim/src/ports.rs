@@ -250,8 +250,12 @@ impl Journal for SimJournal {
         if self.seat.world.fault(Fault::NoAnswer) {
             return Ok(None);
         }
-        let trusts_memory = self.seat.is(Variant::LeaderThatTrustsItsMemory)
-            || self.seat.is(Variant::PartitionTakenBeforeTheViewCaughtUp);
+        let is_of_leader = self.seat.slot.has_taken.replace(false);
+        let trusts_memory = if is_of_leader {
+            self.seat.is(Variant::LeaderThatTrustsItsMemory)
+        } else {
+            self.seat.is(Variant::PartitionTakenBeforeTheViewCaughtUp)
+        };
         let mut ends = self.inner.ends()?;
         if trusts_memory && !self.read.is_empty() {
             for (at, end) in ends.iter_mut().flatten() {

@@ -25,6 +25,8 @@ pub(crate) struct Slot {
     pub(crate) is_running: Cell<bool>,
     pub(crate) is_dead: Cell<bool>,
     pub(crate) is_asked_to_stop: Cell<bool>,
+    /// It has taken the release id and not asked for ends since.
+    pub(crate) has_taken: Cell<bool>,
     pub(crate) member: RefCell<Member>,
     /// High watermarks of the input when the turn began.
     pub(crate) highs: RefCell<BTreeMap<InputPartition, i64>>,
@@ -40,6 +42,7 @@ impl Slot {
             is_running: Cell::new(false),
             is_dead: Cell::new(false),
             is_asked_to_stop: Cell::new(false),
+            has_taken: Cell::new(false),
             member: RefCell::default(),
             highs: RefCell::default(),
         }

@@ -333,6 +333,7 @@ impl Releases for SimReleases {
         }
         self.transactor.take();
         self.taken = seat.world.numbers();
+        seat.slot.has_taken.set(true);
         seat.note(|| "takes the release id".into());
         seat.interrupt("take")?;
         Ok(())

@@ -51,13 +51,15 @@ pub enum Variant {
     CloseWithoutGrace,
     /// A partition is idle at its last stable offset.
     IdleBeforeOpenTransactions,
-    /// A month is dropped while releases still need it.
+    /// A month is dropped while releases still need it. Of one process, not of one world: nothing else may be
+    /// simulated beside it.
+    #[cfg(feature = "variants")]
     FloorRaisedTooEarly,
 }
 
 impl Variant {
     /// All of them.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: &[Self] = &[
         Self::OffsetsOutsideTheTransaction,
         Self::PartitionTakenBeforeTheViewCaughtUp,
         Self::OffsetsThatAreNotStable,
@@ -77,8 +79,22 @@ impl Variant {
         Self::RevisionWithoutItsGate,
         Self::CloseWithoutGrace,
         Self::IdleBeforeOpenTransactions,
+        #[cfg(feature = "variants")]
         Self::FloorRaisedTooEarly,
     ];
+
+    /// Begins or ends to do wrong what is done inside of the engine.
+    #[cfg(feature = "variants")]
+    pub(crate) fn switch(self, on: bool) {
+        if self == Self::FloorRaisedTooEarly {
+            engine::closing::FLOOR_IS_RAISED_TOO_EARLY
+                .store(on, std::sync::atomic::Ordering::Relaxed);
+        }
+    }
+
+    #[cfg(not(feature = "variants"))]
+    #[expect(clippy::unused_self, reason = "the feature gives it something to do")]
+    pub(crate) const fn switch(self, _on: bool) {}
 
     /// What an instance is told instead of its options.
     pub(crate) fn options(self, options: &mut Options) {

@@ -112,9 +112,15 @@ pub(crate) struct World {
 #[must_use]
 pub fn run(setting: &Setting) -> Report {
     let world = World::new(setting);
+    if let Some(variant) = setting.variant {
+        variant.switch(true);
+    }
     world.live();
     if !world.is_over() {
         world.settle();
+    }
+    if let Some(variant) = setting.variant {
+        variant.switch(false);
     }
     world.report()
 }
