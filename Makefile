@@ -2,7 +2,7 @@
 # Cargo.toml), so RocksDB is compiled once, the first time, for demo, tests and benchmarks alike.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench setup kafka clean
+.PHONY: help demo test sim bench setup kafka clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -13,6 +13,9 @@ demo: ## three months of made-up events, counted, released and compared with the
 
 test: ## format, lints, documentation and all tests, with a real Apache Kafka
 	@scripts/test.sh
+
+sim: ## simulated deployments with faults: SEEDS=100 worlds, or the one of SEED=7
+	cargo run -p sim -- $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),100))
 
 bench: ## the benchmarks
 	@scripts/setup.sh

@@ -75,9 +75,10 @@ const RULES: [Rule; 8] = [
     },
 ];
 
-/// appmi, and the loader of workload.
+/// appmi, the loader of workload, and the simulation's.
 fn is_program(path: &str) -> bool {
     path.starts_with("crates/appmi/")
+        || path == "crates/sim/src/main.rs"
         || path.starts_with("crates/workload/src/bin/")
         || path == "crates/workload/src/main.rs"
 }

@@ -49,7 +49,7 @@ impl Plan {
             month_close: rng.small(1, 3),
             months,
             instances: 1 + rng.index(5),
-            weather: [0, 1, 1, 2, 2, 4, 8][rng.index(7)],
+            weather: [0, 1, 1, 2, 4, 8, 16][rng.index(7)],
             is_truncated: rng.chance(300),
             has_prompt_markers: rng.chance(300),
             operations: VecDeque::new(),

@@ -262,6 +262,11 @@ impl Journal for SimJournal {
                 *end = self.read.get(at).copied().unwrap_or(Offset(0));
             }
         }
+        if !is_of_leader && self.seat.is(Variant::PartitionTakenAtEqualPositions) {
+            for (_, end) in ends.iter_mut().flatten() {
+                *end = Offset(0);
+            }
+        }
         self.seat.interrupt("ends")?;
         Ok(ends)
     }
@@ -360,15 +365,13 @@ impl Host for SimHost {
     }
 
     fn observe(&mut self, occurrence: &Occurrence<'_>) {
+        self.seat.world.count(|stats| stats.observe(occurrence));
         match occurrence {
             Occurrence::Turned { .. }
             | Occurrence::Restoring { .. }
             | Occurrence::Measured { .. }
             | Occurrence::Watermark { .. }
             | Occurrence::Waiting { .. } => {}
-            Occurrence::MonthReleased { .. } => {
-                self.seat.note(|| format!("{occurrence:?}"));
-            }
             other => self.seat.note(|| format!("{other:?}")),
         }
     }

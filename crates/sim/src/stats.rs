@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use engine::Occurrence;
+
 use crate::faults::Fault;
 
 /// What happened in some worlds.
@@ -34,11 +36,37 @@ pub struct Stats {
     pub revisions: u64,
     /// Dead letters.
     pub dead_letters: u64,
+    /// Duplicates that were dropped, those that were dropped again after a crash included.
+    pub duplicates: u64,
+    /// Events that were counted in months that are sealed.
+    pub sealed: u64,
+    /// Checkpoints with a higher floor than the one before.
+    pub floors: u64,
+    /// Revisions after the partials were emptied to count anew.
+    pub recounts: u64,
+    /// Directories that were thrown away.
+    pub discarded: u64,
     /// Faults by kind.
     pub faults: BTreeMap<Fault, u64>,
 }
 
 impl Stats {
+    /// Takes note of what an instance says of itself.
+    pub(crate) fn observe(&mut self, occurrence: &Occurrence<'_>) {
+        match occurrence {
+            Occurrence::Counted { tally, .. } => {
+                self.duplicates += tally.duplicates;
+                self.sealed += tally.sealed;
+            }
+            Occurrence::FloorRaised { .. } => self.floors += 1,
+            Occurrence::MonthReleased { reason, .. } => {
+                self.recounts += u64::from(*reason == "recount");
+            }
+            Occurrence::ViewDiscarded(_) => self.discarded += 1,
+            _ => {}
+        }
+    }
+
     /// Adds another world's.
     pub fn add(&mut self, other: &Self) {
         self.worlds += other.worlds;
@@ -54,6 +82,11 @@ impl Stats {
         self.releases += other.releases;
         self.revisions += other.revisions;
         self.dead_letters += other.dead_letters;
+        self.duplicates += other.duplicates;
+        self.sealed += other.sealed;
+        self.floors += other.floors;
+        self.recounts += other.recounts;
+        self.discarded += other.discarded;
         for (fault, times) in &other.faults {
             *self.faults.entry(*fault).or_default() += times;
         }
@@ -65,8 +98,8 @@ impl fmt::Display for Stats {
         let faults: u64 = self.faults.values().sum();
         writeln!(
             f,
-            "{} worlds, {} steps, {} turns of instances, {} input records, {} dead letters",
-            self.worlds, self.steps, self.turns, self.records, self.dead_letters
+            "{} worlds, {} steps, {} turns of instances, {} input records, {} dead letters, {} duplicates",
+            self.worlds, self.steps, self.turns, self.records, self.dead_letters, self.duplicates
         )?;
         writeln!(
             f,
@@ -75,14 +108,21 @@ impl fmt::Display for Stats {
         )?;
         writeln!(
             f,
-            "{} checkpoints, {} months closed, {} revisions, {faults} faults:",
-            self.checkpoints, self.releases, self.revisions
+            "{} checkpoints, {} months closed, {} revisions ({} after a recount), {} floors raised, {} events of \
+             sealed months, {} directories thrown away",
+            self.checkpoints,
+            self.releases,
+            self.revisions,
+            self.recounts,
+            self.floors,
+            self.sealed,
+            self.discarded
         )?;
         let each: Vec<String> = self
             .faults
             .iter()
             .map(|(fault, times)| format!("{fault:?} {times}"))
             .collect();
-        write!(f, "{}", each.join(", "))
+        write!(f, "{faults} faults: {}", each.join(", "))
     }
 }

@@ -17,6 +17,8 @@ pub enum Variant {
     OffsetsOutsideTheTransaction,
     /// A partition is taken from where the view happens to be.
     PartitionTakenBeforeTheViewCaughtUp,
+    /// A partition is taken as soon as the positions are equal, without reading the partials to their end.
+    PartitionTakenAtEqualPositions,
     /// Offsets are fetched while a transaction that moves them is pending.
     OffsetsThatAreNotStable,
     /// A count that is read is applied whatever its checkpoint's number.
@@ -62,6 +64,7 @@ impl Variant {
     pub const ALL: &[Self] = &[
         Self::OffsetsOutsideTheTransaction,
         Self::PartitionTakenBeforeTheViewCaughtUp,
+        Self::PartitionTakenAtEqualPositions,
         Self::OffsetsThatAreNotStable,
         Self::OlderPartialAppliedOverNewer,
         Self::UncommittedRecordsRead,
