@@ -3,8 +3,11 @@
 
 use std::collections::BTreeMap;
 
+use engine::ports::Published;
+
 use crate::cluster::Cluster;
 use crate::log::{Entry, Outcome, Partition};
+use crate::transactions::Place;
 
 impl Cluster {
     /// Compacts the partials topic: of each key the last committed record stays. Offsets do not change.
@@ -17,24 +20,30 @@ impl Cluster {
         }
     }
 
-    /// Runs the cleaner over one partition of the partials topic: a record before `cleaned` goes if a later one of its
-    /// key stands before `known`, and so does what was aborted. Tombstones go as well, if they have `expired`.
+    /// Runs the cleaner over a partition of an owned topic: a record before `cleaned` goes if a later one of its key
+    /// stands before `known`, and so does what was aborted. Tombstones go as well, if they have `expired`.
     ///
     /// # Panics
     /// If there is no such partition.
-    pub fn clean_partials(&self, partition: u32, (cleaned, known): (i64, i64), expired: bool) {
+    pub fn clean(&self, at: Published, (cleaned, known): (i64, i64), expired: bool) {
         let mut state = self.0.borrow_mut();
         let outcomes = state.outcomes.clone();
-        let partition = &mut state.partials[partition as usize];
+        let partition = state.published_mut(at);
         let known = known.min(partition.stable());
         clean(partition, &outcomes, (cleaned.min(known), known), expired);
     }
 
-    /// The last stable offset of each partition of the partials topic.
+    /// The last stable offset of each partition of the owned topics.
     #[must_use]
-    pub fn stable_partials(&self) -> Vec<i64> {
+    pub fn published_stable(&self) -> Vec<(Published, i64)> {
         let state = self.0.borrow();
-        state.partials.iter().map(Partition::stable).collect()
+        let owned = state.partitions().filter_map(|(place, partition)| {
+            let Place::Published(at) = place else {
+                return None;
+            };
+            Some((at, partition.stable()))
+        });
+        owned.collect()
     }
 }
 

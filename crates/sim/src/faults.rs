@@ -23,6 +23,8 @@ pub enum Fault {
     Fenced,
     /// A session times out.
     Expired,
+    /// A machine is cut off from the brokers for a while: nothing is answered, and the group gives it up.
+    CutOff,
     /// The group's assignor gives partitions to other members.
     Rebalance,
     /// `kill -9` between two turns.
@@ -43,7 +45,7 @@ pub enum Fault {
     OtherDisk,
     /// A machine's clock jumps, up to twelve hours from the true time.
     ClockJump,
-    /// A stretch of the partials topic is compacted.
+    /// A stretch of an owned topic is compacted.
     Compaction,
     /// Tombstones in it have expired.
     ExpiredTombstones,
@@ -59,7 +61,7 @@ pub enum Fault {
 
 impl Fault {
     /// All of them.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 26] = [
         Self::Crash,
         Self::Pause,
         Self::Refusal,
@@ -69,6 +71,7 @@ impl Fault {
         Self::AnswerLost,
         Self::Fenced,
         Self::Expired,
+        Self::CutOff,
         Self::Rebalance,
         Self::Kill,
         Self::PowerLoss,
@@ -99,6 +102,7 @@ impl Fault {
             Self::ExpiredTombstones => 25_000,
             Self::Compaction => 10_000,
             Self::Expired
+            | Self::CutOff
             | Self::Rebalance
             | Self::Kill
             | Self::PowerLoss

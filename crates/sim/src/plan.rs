@@ -30,6 +30,8 @@ pub(crate) struct Plan {
     pub(crate) is_truncated: bool,
     /// Whether transactions end in all partitions at once.
     pub(crate) has_prompt_markers: bool,
+    /// Whether an instance keeps its transactional id when it is started again.
+    pub(crate) has_static_members: bool,
     pub(crate) operations: VecDeque<Operation>,
 }
 
@@ -52,6 +54,7 @@ impl Plan {
             weather: [0, 1, 1, 2, 4, 8, 16][rng.index(7)],
             is_truncated: rng.chance(300),
             has_prompt_markers: rng.chance(300),
+            has_static_members: rng.chance(300),
             operations: VecDeque::new(),
         };
         plan.operations = events::plan(&plan, &mut Rng::new(seed, 2));

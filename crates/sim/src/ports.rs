@@ -58,6 +58,11 @@ impl Seat {
         }
     }
 
+    /// Whether a question to the brokers is not answered in time.
+    pub(crate) fn is_unanswered(&self) -> bool {
+        self.slot.is_cut_off.get() || self.world.fault(Fault::NoAnswer)
+    }
+
     pub(crate) fn is(&self, variant: Variant) -> bool {
         self.world.setting.variant == Some(variant)
     }
@@ -82,6 +87,9 @@ impl Source for SimSource {
 
     fn poll(&mut self, wait: Duration) -> Result<Input<'_>, Error> {
         self.seat.enter("poll")?;
+        if self.seat.slot.is_cut_off.get() {
+            return Ok(Input::Nothing);
+        }
         let input = self.inner.poll(wait)?;
         if let Input::Assigned(_) | Input::Revoked(_) | Input::Lost(_) = &input {
             self.seat.world.count(|stats| stats.rebalances += 1);
@@ -111,7 +119,7 @@ impl Source for SimSource {
         partitions: &[InputPartition],
     ) -> Result<Option<Vec<Option<Offset>>>, Error> {
         self.seat.enter("committed")?;
-        if self.seat.world.fault(Fault::NoAnswer) {
+        if self.seat.is_unanswered() {
             return Ok(None);
         }
         let offsets = if self.seat.is(Variant::PartitionTakenBeforeTheViewCaughtUp) {
@@ -131,7 +139,7 @@ impl Source for SimSource {
 
     fn bounds(&mut self, partition: InputPartition) -> Result<Option<Bounds>, Error> {
         self.seat.enter("bounds")?;
-        if self.seat.world.fault(Fault::NoAnswer) {
+        if self.seat.is_unanswered() {
             return Ok(None);
         }
         let mut bounds = self.inner.bounds(partition)?;
@@ -148,7 +156,7 @@ impl Source for SimSource {
 
     fn partition_counts(&mut self) -> Result<Option<Vec<u32>>, Error> {
         self.seat.enter("partition_counts")?;
-        if self.seat.world.fault(Fault::NoAnswer) {
+        if self.seat.is_unanswered() {
             return Ok(None);
         }
         let counts = self.inner.partition_counts()?;
@@ -158,7 +166,7 @@ impl Source for SimSource {
 
     /// What the client believes: it learns of a lost membership only when it polls.
     fn is_member(&mut self) -> bool {
-        self.inner.is_member() || self.seat.world.fault(Fault::NoAnswer)
+        self.inner.is_member() || self.seat.is_unanswered()
     }
 
     fn leave(&mut self) {
@@ -203,7 +211,7 @@ impl Journal for SimJournal {
 
     fn poll(&mut self, wait: Duration) -> Result<PublishedBatch, Error> {
         self.seat.enter("journal")?;
-        if self.seat.world.fault(Fault::NoAnswer) {
+        if self.seat.is_unanswered() {
             return Ok(PublishedBatch::default());
         }
         let mut batch = self.inner.poll(wait)?;
@@ -239,7 +247,7 @@ impl Journal for SimJournal {
 
     fn topic_ids(&mut self) -> Result<Option<[[u8; 16]; 2]>, Error> {
         self.seat.enter("topic_ids")?;
-        if self.seat.world.fault(Fault::NoAnswer) {
+        if self.seat.is_unanswered() {
             return Ok(None);
         }
         self.inner.topic_ids()
@@ -247,7 +255,7 @@ impl Journal for SimJournal {
 
     fn ends(&mut self) -> Result<Option<Vec<(Published, Offset)>>, Error> {
         self.seat.enter("ends")?;
-        if self.seat.world.fault(Fault::NoAnswer) {
+        if self.seat.is_unanswered() {
             return Ok(None);
         }
         let is_of_leader = self.seat.slot.has_taken.replace(false);

@@ -25,6 +25,8 @@ pub(crate) struct Slot {
     pub(crate) is_running: Cell<bool>,
     pub(crate) is_dead: Cell<bool>,
     pub(crate) is_asked_to_stop: Cell<bool>,
+    /// No broker answers.
+    pub(crate) is_cut_off: Cell<bool>,
     /// It has taken the release id and not asked for ends since.
     pub(crate) has_taken: Cell<bool>,
     pub(crate) member: RefCell<Member>,
@@ -42,6 +44,7 @@ impl Slot {
             is_running: Cell::new(false),
             is_dead: Cell::new(false),
             is_asked_to_stop: Cell::new(false),
+            is_cut_off: Cell::new(false),
             has_taken: Cell::new(false),
             member: RefCell::default(),
             highs: RefCell::default(),
@@ -83,10 +86,15 @@ impl Process {
         if let Some(variant) = world.setting.variant {
             variant.options(&mut options);
         }
+        let id = if world.plan.has_static_members {
+            format!("instance-{}", slot.index)
+        } else {
+            format!("p{number}")
+        };
         Self {
             instance: None,
             options,
-            checkpoints: SimCheckpoints::new(&seat, format!("p{number}"), source.member()),
+            checkpoints: SimCheckpoints::new(&seat, id, source.member()),
             source: SimSource {
                 inner: source,
                 seat: seat.clone(),

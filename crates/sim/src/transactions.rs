@@ -61,6 +61,9 @@ impl Transactor {
     /// Between two steps.
     fn between(&self, call: &'static str) -> Result<(), Stopped> {
         self.seat.interrupt(call).map_err(Stopped::Dead)?;
+        if self.seat.slot.is_cut_off.get() {
+            return Err(Stopped::Unknown("no broker can be reached"));
+        }
         if self.seat.world.fault(Fault::Aborted) {
             return Err(Stopped::Abort);
         }
@@ -245,8 +248,11 @@ impl Checkpoints for SimCheckpoints {
     fn commit(&mut self, transaction: &Transaction) -> Result<(), CommitError> {
         let seat = self.transactor.seat.clone();
         seat.enter("checkpoint")?;
+        if seat.slot.is_cut_off.get() {
+            return Err(CommitError::Aborted("no broker can be reached".into()));
+        }
         if self.transactor.producer.is_none() {
-            if seat.world.fault(Fault::NoAnswer) {
+            if seat.is_unanswered() {
                 return Err(CommitError::Aborted("no answer to taking the id".into()));
             }
             self.transactor.take();
@@ -328,7 +334,7 @@ impl Releases for SimReleases {
         let seat = self.transactor.seat.clone();
         seat.enter("take")?;
         self.transactor.producer = None;
-        if seat.world.fault(Fault::NoAnswer) {
+        if seat.is_unanswered() {
             return Err(CommitError::Aborted("no answer to taking the id".into()));
         }
         self.transactor.take();
@@ -344,6 +350,9 @@ impl Releases for SimReleases {
         seat.enter("publish")?;
         if self.transactor.producer.is_none() {
             return Err(CommitError::Unknown("the id was not taken".into()));
+        }
+        if seat.slot.is_cut_off.get() {
+            return Err(CommitError::Aborted("no broker can be reached".into()));
         }
         let decided = Decided {
             records,

@@ -8,7 +8,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 
-use engine::ports::{DeadLetter, Error};
+use engine::ports::{DeadLetter, Error, Published};
 use memlog::{Cluster, MemSource, OpenTransaction};
 use model::{InputPartition, Offset, Timestamp};
 
@@ -97,8 +97,8 @@ pub(crate) struct World {
     input: Cell<Option<OpenTransaction>>,
     /// Group members whose process died, until they are missed.
     ghosts: RefCell<Vec<(i64, MemSource)>>,
-    /// How far the partials topic was compacted.
-    compacted: RefCell<Vec<i64>>,
+    /// How far the owned topics were compacted.
+    pub(crate) compacted: RefCell<BTreeMap<Published, i64>>,
     /// Copies of directories.
     copies: RefCell<Vec<Contents>>,
     /// Dead letters from before the partials were emptied.
@@ -132,7 +132,6 @@ impl World {
         cluster.advance_to(Timestamp::from_millis(civil::month_start(0)));
         cluster.hold_markers(!plan.has_prompt_markers);
         let slots = (0..plan.instances).map(|index| Rc::new(Slot::new(index)));
-        let partials = usize::try_from(plan.partials).expect("few");
         Rc::new(Self {
             setting: setting.clone(),
             cluster,
@@ -151,7 +150,7 @@ impl World {
             late: RefCell::default(),
             input: Cell::new(None),
             ghosts: RefCell::default(),
-            compacted: RefCell::new(vec![0; partials]),
+            compacted: RefCell::default(),
             copies: RefCell::default(),
             letters_before: Cell::new(0),
             processes: Cell::new(0),
@@ -341,6 +340,7 @@ impl World {
         self.note(|| format!("{} starts as p{number}", slot.index));
         slot.is_dead.set(false);
         slot.is_asked_to_stop.set(false);
+        slot.is_cut_off.set(false);
         slot.is_running.set(true);
         let batches = Batches {
             run_records: [1, 3, 100][self.draw(3)],

@@ -42,23 +42,24 @@ impl Checker {
 
     /// A disk between two writes. What it holds of input partitions whose partials it has not read as far as
     /// compaction has come is not looked at: there, newer pieces may stand beside older progress.
-    pub(crate) fn view(&self, contents: &Contents, compacted: &[i64]) -> Checked {
+    pub(crate) fn view(
+        &self,
+        contents: &Contents,
+        compacted: &BTreeMap<Published, i64>,
+    ) -> Checked {
         let settings = contents.get(keys::SETTINGS_KEY);
         let settings = settings.and_then(|value| v1::Settings::decode(value.as_slice()).ok());
         if settings.map(|settings| settings.filling) != self.filling {
             return Ok(()); // It will be thrown away, or nothing is on it yet.
         }
         let numbers = self.numbers_on(contents)?;
-        let read = |partition: u32| {
-            let value = contents.get(&keys::read(Published::Partials(partition)));
+        let read = |at: Published| {
+            let value = contents.get(&keys::read(at));
             let value =
                 value.and_then(|value| Some(i64::from_be_bytes(value.as_slice().try_into().ok()?)));
             value.unwrap_or(0)
         };
-        if (0..)
-            .zip(compacted)
-            .any(|(partition, to)| read(partition) < *to)
-        {
+        if compacted.iter().any(|(at, to)| read(*at) < *to) {
             return Ok(());
         }
         let snapshots = self.snapshots(&numbers)?;

@@ -32,6 +32,11 @@ impl World {
             }
             11 if self.fault(Fault::DiskFull) => slot.disk.health.set(Health::Full),
             11 if self.fault(Fault::DiskGone) => slot.disk.health.set(Health::Gone),
+            12 if self.fault(Fault::CutOff) => {
+                self.note(|| format!("{} is cut off", slot.index));
+                slot.is_cut_off.set(true);
+                self.cluster.expire(&slot.member.borrow().clone());
+            }
             12 if self.fault(Fault::ClockJump) => {
                 let most = 12 * civil::HOUR;
                 let skew = self.schedule.borrow_mut().between(-most, most);
@@ -53,6 +58,7 @@ impl World {
     /// A supervisor starts a process, a disk is mended.
     fn set_right(self: &Rc<Self>, slot: &Rc<Slot>) {
         slot.disk.health.set(Health::Good);
+        slot.is_cut_off.set(false);
         if slot.is_running.get() {
             let mut copies = self.copies.borrow_mut();
             if copies.len() == COPIES_MAX {
@@ -119,18 +125,17 @@ impl World {
         if !self.fault(Fault::Compaction) {
             return;
         }
-        let stable = self.cluster.stable_partials();
-        let partition = self.draw(stable.len());
+        let stable = self.cluster.published_stable();
+        let (at, stable) = stable[self.draw(stable.len())];
         let mut schedule = self.schedule.borrow_mut();
-        let known = schedule.between(0, stable[partition]);
+        let known = schedule.between(0, stable);
         let cleaned = schedule.between(0, known);
         drop(schedule);
         let expired = self.fault(Fault::ExpiredTombstones);
-        self.note(|| format!("partials/{partition} is compacted to {cleaned} of {known}"));
-        let number = u32::try_from(partition).expect("few partitions");
-        self.cluster
-            .clean_partials(number, (cleaned, known), expired);
-        let compacted = &mut self.compacted.borrow_mut()[partition];
+        self.note(|| format!("{at:?} is compacted to {cleaned} of {known}"));
+        self.cluster.clean(at, (cleaned, known), expired);
+        let mut compacted = self.compacted.borrow_mut();
+        let compacted = compacted.entry(at).or_default();
         *compacted = known.max(*compacted);
     }
 
