@@ -18,7 +18,7 @@ use wire::v1;
 use crate::aggregate::Counter;
 use crate::ports::{Bounds, Error, Input, Ports, Published};
 use crate::view::View;
-use crate::{Occurrence, Options, closing, settings};
+use crate::{Limits, Occurrence, Options, closing, settings};
 use leading::Lead;
 use owned::Owned;
 use taking::Claim;
@@ -49,6 +49,7 @@ enum Restoring {
 #[derive(Debug)]
 pub struct Instance {
     options: Options,
+    limits: Limits,
     own_settings: v1::Settings,
     partials_partitions: u32,
     month_close_partitions: u32,
@@ -106,6 +107,7 @@ impl Instance {
         Ok(Some(Self {
             own_settings: settings::of(&options, partials, month_close),
             options,
+            limits: Limits::default(),
             partials_partitions: partials,
             month_close_partitions: month_close,
             view,
@@ -125,6 +127,12 @@ impl Instance {
             measured_at: never,
             measured_last: None,
         }))
+    }
+
+    /// Sets other limits than the default ones.
+    pub fn set_limits(&mut self, limits: Limits) {
+        self.limits = limits;
+        self.view.set_held_bytes_max(limits.held_bytes);
     }
 
     /// Turns until asked to stop.

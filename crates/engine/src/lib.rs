@@ -8,6 +8,7 @@
 pub mod ports;
 
 mod instance;
+mod limits;
 mod occurrence;
 mod options;
 
@@ -21,6 +22,7 @@ pub mod view;
 pub mod window;
 
 pub use instance::Instance;
+pub use limits::Limits;
 pub use occurrence::{Occurrence, Tally};
 pub use options::Options;
 pub use ports::{Error, Ports};

@@ -142,8 +142,13 @@ impl View {
         self.newest_append = None;
         self.closed.clear();
         self.changes.clear();
-        self.holding = Holding::default();
+        self.holding.clear();
         Ok(())
+    }
+
+    /// Holds back other than the default number of bytes of a checkpoint whose end has not been read.
+    pub(crate) fn set_held_bytes_max(&mut self, bytes: usize) {
+        self.holding.bytes_max = bytes;
     }
 
     /// Where reading goes on, by partition; partitions that are not named have not been read.
@@ -151,10 +156,10 @@ impl View {
         self.read.iter().map(|(at, offset)| (*at, *offset))
     }
 
-    /// Whether everything before these offsets has been read.
+    /// Whether everything before these offsets has been read, and of no checkpoint a part only.
     #[must_use]
     pub fn has_read(&self, ends: &[(Published, Offset)]) -> bool {
-        self.left(ends) == 0
+        self.left(ends) == 0 && !self.holding.is_torn()
     }
 
     /// Offsets still to be read before these.

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use engine::Options;
+use engine::{Limits, Options};
 use model::{Calendar, Geography, KindId, Kinds};
 
 use crate::civil::{self, MINUTE, MonthNo};
@@ -30,6 +30,7 @@ pub(crate) struct Plan {
     pub(crate) is_truncated: bool,
     /// Whether transactions end in all partitions at once.
     pub(crate) has_prompt_markers: bool,
+    pub(crate) limits: Limits,
     /// Whether an instance keeps its transactional id when it is started again.
     pub(crate) has_static_members: bool,
     pub(crate) operations: VecDeque<Operation>,
@@ -54,6 +55,7 @@ impl Plan {
             weather: [0, 1, 1, 2, 4, 8, 16][rng.index(7)],
             is_truncated: rng.chance(300),
             has_prompt_markers: rng.chance(300),
+            limits: limits(&mut rng),
             has_static_members: rng.chance(300),
             operations: VecDeque::new(),
         };
@@ -65,6 +67,22 @@ impl Plan {
     pub(crate) fn boundary(&self, month: MonthNo) -> i64 {
         let grace = i64::try_from(self.options.grace.as_millis()).expect("a short time");
         civil::month_start(month + 1) + grace
+    }
+}
+
+/// Small ones, so that checkpoints take several transactions and are read in pieces.
+fn limits(rng: &mut Rng) -> Limits {
+    let default = Limits::default();
+    if rng.chance(500) {
+        return default;
+    }
+    Limits {
+        transaction_bytes: [1, 300, 1000][rng.index(3)],
+        delta_bytes: [100, 1000, default.delta_bytes][rng.index(3)],
+        partition_bytes: [64, 1000, default.partition_bytes][rng.index(3)],
+        letters: [1, 3, default.letters][rng.index(3)],
+        letter_bytes: [1, 100, default.letter_bytes][rng.index(3)],
+        held_bytes: [1, 200, default.held_bytes][rng.index(3)],
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use engine::ports::{Error, Ports};
-use engine::{Instance, Options};
+use engine::{Instance, Limits, Options};
 use memlog::{MemJournal, MemSource, Member};
 use model::InputPartition;
 
@@ -56,6 +56,7 @@ impl Slot {
 pub(crate) struct Process {
     instance: Option<Instance>,
     options: Options,
+    limits: Limits,
     source: SimSource,
     checkpoints: SimCheckpoints,
     journal: SimJournal,
@@ -94,6 +95,7 @@ impl Process {
         Self {
             instance: None,
             options,
+            limits: world.plan.limits,
             checkpoints: SimCheckpoints::new(&seat, id, source.member()),
             source: SimSource {
                 inner: source,
@@ -120,6 +122,9 @@ impl Process {
             Some(instance) => instance.turn(&mut ports),
             None => {
                 self.instance = Instance::open(self.options.clone(), &mut ports)?;
+                if let Some(instance) = &mut self.instance {
+                    instance.set_limits(self.limits);
+                }
                 Ok(self.instance.is_some())
             }
         }

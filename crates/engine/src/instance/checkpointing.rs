@@ -13,18 +13,6 @@ use crate::ports::{CommitError, Error, Ports, Store, Transaction};
 use crate::view::keys;
 use crate::{Occurrence, closing};
 
-/// A transaction takes no further partition once it is this large. What is counted of one partition between
-/// two checkpoints is bounded below, so the largest transaction is this and one partition's bound.
-const TRANSACTION_BYTES: usize = 6 << 20;
-/// Changed registers of all partitions together, in bytes, that make a checkpoint due.
-const DELTA_BYTES_MAX: usize = 96 << 20;
-/// Changed registers of one partition that make a checkpoint due.
-const PARTITION_BYTES_MAX: usize = 12 << 20;
-/// Dead letters of a partition that make a checkpoint due.
-const LETTERS_MAX: usize = 4096;
-/// Payloads of a partition's dead letters, in bytes, that make a checkpoint due. What one run adds on top is
-/// no more than what the port holds of it.
-const LETTER_BYTES_MAX: usize = 4 << 20;
 /// Pause before an aborted transaction is tried again.
 const RETRY_PAUSE: Duration = Duration::from_millis(250);
 
@@ -42,14 +30,14 @@ impl Instance {
             let bytes = owned.aggregate.delta.changed_bytes();
             held += bytes;
             is_due |= owned.idle_is_due
-                || bytes >= PARTITION_BYTES_MAX
-                || owned.aggregate.dead_letters.len() >= LETTERS_MAX
-                || owned.letter_bytes >= LETTER_BYTES_MAX
+                || bytes >= self.limits.partition_bytes
+                || owned.aggregate.dead_letters.len() >= self.limits.letters
+                || owned.letter_bytes >= self.limits.letter_bytes
                 || owned
                     .changed_since
                     .is_some_and(|since| now >= since.saturating_add(interval));
         }
-        if is_due || held >= DELTA_BYTES_MAX {
+        if is_due || held >= self.limits.delta_bytes {
             let owned: Vec<InputPartition> = self.owned.keys().copied().collect();
             self.checkpoint(ports, &owned, now)?;
         }
@@ -74,7 +62,7 @@ impl Instance {
                 checkpoints.push(checkpoint);
             }
             let is_last = index + 1 == partitions.len();
-            if !checkpoints.is_empty() && (is_last || bytes >= TRANSACTION_BYTES) {
+            if !checkpoints.is_empty() && (is_last || bytes >= self.limits.transaction_bytes) {
                 bytes = 0;
                 if !self.commit(ports, std::mem::take(&mut checkpoints), now)? {
                     break;

@@ -7,22 +7,45 @@ use model::Offset;
 use wire::partials::PartialKey;
 use wire::releases;
 
+use crate::Limits;
 use crate::ports::{Published, PublishedBatch, PublishedRecord};
 
-/// Most bytes held back. Beyond it they are applied all the same: a topic of which compaction has
-/// removed older progress has long stretches of pieces without an end, and applying those early
-/// is harmless, since nothing is taken or released before progress has been read.
-const HELD_BYTES_MAX: usize = 8 << 20;
-
 /// Records whose checkpoint or release is not read to its end.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Holding {
+    /// See [`Limits::held_bytes`].
+    pub(super) bytes_max: usize,
     held: BTreeMap<Published, Vec<PublishedRecord>>,
     /// The position behind the held records, once they are let go.
     behind: BTreeMap<Published, Offset>,
+    /// Input partitions of which pieces were let go before their progress has been read: kind and number.
+    torn: BTreeSet<(String, u32)>,
+}
+
+impl Default for Holding {
+    fn default() -> Self {
+        Self {
+            bytes_max: Limits::default().held_bytes,
+            held: BTreeMap::new(),
+            behind: BTreeMap::new(),
+            torn: BTreeSet::new(),
+        }
+    }
 }
 
 impl Holding {
+    /// Forgets what is held.
+    pub(super) fn clear(&mut self) {
+        self.held.clear();
+        self.behind.clear();
+        self.torn.clear();
+    }
+
+    /// Whether a part of a checkpoint was let go whose end has not been read.
+    pub(super) fn is_torn(&self) -> bool {
+        !self.torn.is_empty()
+    }
+
     /// Adds a batch; what comes back is whole checkpoints and releases, with the positions behind them.
     pub(super) fn add(&mut self, batch: PublishedBatch) -> PublishedBatch {
         let mut ready = PublishedBatch::default();
@@ -41,7 +64,13 @@ impl Holding {
                 Published::Partials(_) => split(&records),
                 Published::MonthClose(_) => split_release(&records, self.behind.get(&at)),
             };
-            let tail = records.split_off(split);
+            let is_too_long =
+                matches!(at, Published::Partials(_)) && bytes(&records[split..]) > self.bytes_max;
+            let tail = records.split_off(if is_too_long { records.len() } else { split });
+            // What is let go is whole, but for this.
+            if is_too_long || self.is_torn() {
+                self.note_torn(&records);
+            }
             let position = match tail.first() {
                 Some(first) => first.offset,
                 None => match (self.behind.remove(&at), records.last()) {
@@ -60,38 +89,64 @@ impl Holding {
     }
 }
 
-/// Where the first checkpoint begins that has no end in the records, if they are not too many.
+impl Holding {
+    /// Takes note of which checkpoints begin in records that are let go, and which end.
+    fn note_torn(&mut self, records: &[PublishedRecord]) {
+        for record in records {
+            match piece_of(record) {
+                Some((kind, partition, true)) => {
+                    self.torn.remove(&(kind.to_owned(), partition));
+                }
+                Some((kind, partition, false)) => {
+                    self.torn.insert((kind.to_owned(), partition));
+                }
+                None => {}
+            }
+        }
+    }
+}
+
+/// The input partition of a record of its state, and whether it is the progress behind the pieces. Tombstones carry
+/// no meaning.
+fn piece_of(record: &PublishedRecord) -> Option<(&str, u32, bool)> {
+    match PartialKey::decode(&record.key).ok()? {
+        PartialKey::Progress { kind, partition } => Some((kind, partition, true)),
+        PartialKey::Window {
+            kind, partition, ..
+        }
+        | PartialKey::Count {
+            kind, partition, ..
+        }
+        | PartialKey::Page {
+            kind, partition, ..
+        } if record.value.is_some() => Some((kind, partition, false)),
+        _ => None,
+    }
+}
+
+/// Where the first checkpoint begins that has no end in the records.
 fn split(records: &[PublishedRecord]) -> usize {
     let mut finished = BTreeSet::new();
     let mut split = records.len();
-    let mut bytes = 0;
     for (index, record) in records.iter().enumerate().rev() {
-        match PartialKey::decode(&record.key) {
-            Ok(PartialKey::Progress { kind, partition }) => {
+        match piece_of(record) {
+            Some((kind, partition, true)) => {
                 finished.insert((kind, partition));
             }
-            Ok(
-                PartialKey::Window {
-                    kind, partition, ..
-                }
-                | PartialKey::Count {
-                    kind, partition, ..
-                }
-                | PartialKey::Page {
-                    kind, partition, ..
-                },
-            ) if record.value.is_some() && !finished.contains(&(kind, partition)) => split = index,
+            Some((kind, partition, false)) if !finished.contains(&(kind, partition)) => {
+                split = index;
+            }
             _ => {}
         }
     }
-    for record in &records[split..] {
-        bytes += record.key.len() + record.value.as_ref().map_or(0, Vec::len);
-    }
-    if bytes > HELD_BYTES_MAX {
-        records.len()
-    } else {
-        split
-    }
+    split
+}
+
+fn bytes(records: &[PublishedRecord]) -> usize {
+    let records = records.iter();
+    records
+        .map(|record| record.key.len() + record.value.as_ref().map_or(0, Vec::len))
+        .sum()
 }
 
 /// Where the last release begins, if it may go on: what follows a transaction is its marker, so a position that is
@@ -212,13 +267,28 @@ mod tests {
     #[test]
     fn a_stretch_without_an_end_is_let_go_once_it_is_long() {
         let mut holding = Holding::default();
-        let half = HELD_BYTES_MAX / 2;
+        let half = holding.bytes_max / 2;
         assert_eq!(
             add(&mut holding, vec![piece(0, 0, half)], 1),
             (vec![], Some(0))
         );
         let rest = vec![piece(1, 0, half)];
         assert_eq!(add(&mut holding, rest, 2), (vec![0, 1], Some(2)));
+    }
+
+    #[test]
+    fn a_checkpoint_that_was_let_go_in_pieces_is_torn_until_its_end_has_been_read() {
+        let mut holding = Holding {
+            bytes_max: 1,
+            ..Holding::default()
+        };
+        let pieces = vec![piece(0, 0, 9), piece(1, 1, 9)];
+        assert_eq!(add(&mut holding, pieces, 2), (vec![0, 1], Some(2)));
+        assert!(holding.is_torn());
+        add(&mut holding, vec![progress(2, 1)], 3);
+        assert!(holding.is_torn());
+        add(&mut holding, vec![piece(3, 0, 9), progress(4, 0)], 5);
+        assert!(!holding.is_torn());
     }
 
     #[test]
