@@ -293,6 +293,33 @@ fn an_instance_that_starts_with_any_disk_goes_on_from_what_is_published() {
 }
 
 #[test]
+fn nothing_is_taken_before_it_is_known_that_the_partials_were_filled_anew() {
+    let mut site = site();
+    send(&mut site, 20);
+    site.settle();
+    // The instance stands still, is given up by the group, and an operator begins to count anew.
+    site.processes[0].source.expire();
+    site.cluster.empty_partials();
+    site.cluster.forget_group();
+    let mut settings = engine::settings::of(&site.options, 2, 2);
+    settings.number = 1;
+    settings.filling = vec![9; 16];
+    site.cluster.write_partial(&engine::ports::Partial {
+        partition: 0,
+        key: b"settings".to_vec(),
+        value: Some(wire::partials::encode(&settings)),
+    });
+    // It goes on, and what was published meanwhile takes its time to arrive.
+    site.processes[0].journal.hold(true);
+    let taken = site.seen("Took");
+    site.turns(20);
+    assert_eq!(site.seen("Took"), taken);
+    site.processes[0].journal.hold(false);
+    site.settle_at("2025-04-05");
+    assert_eq!(site.england("2025-03", LOGINS), 20, "counted anew");
+}
+
+#[test]
 fn a_clock_that_is_set_back_holds_nothing_up() {
     let mut site = site();
     send(&mut site, 20);

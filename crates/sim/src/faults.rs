@@ -55,13 +55,15 @@ pub enum Fault {
     ForgottenGroup,
     /// A transaction whose outcome nobody knows is committed later.
     LateCommit,
+    /// An operator changes how many months are kept.
+    SettingsChanged,
     /// An operator empties the partials topic, to count anew.
     Reset,
 }
 
 impl Fault {
     /// All of them.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 27] = [
         Self::Crash,
         Self::Pause,
         Self::Refusal,
@@ -87,6 +89,7 @@ impl Fault {
         Self::Truncation,
         Self::ForgottenGroup,
         Self::LateCommit,
+        Self::SettingsChanged,
         Self::Reset,
     ];
 
@@ -109,7 +112,11 @@ impl Fault {
             | Self::Stop
             | Self::ClockJump
             | Self::Truncation => 6000,
-            Self::DiskFull | Self::DiskGone | Self::ForgottenGroup | Self::Reset => 3000,
+            Self::DiskFull
+            | Self::DiskGone
+            | Self::ForgottenGroup
+            | Self::SettingsChanged
+            | Self::Reset => 3000,
         }
     }
 }

@@ -121,6 +121,16 @@ impl Checker {
         self.was_reset = true;
     }
 
+    pub(crate) fn filling(&self) -> Option<&[u8]> {
+        self.filling.as_deref()
+    }
+
+    /// Fewer months may be kept from now on; instances that have not heard of more keep what they did.
+    pub(crate) fn note_retention(&mut self, months: u32) {
+        let months = MonthNo::try_from(months).expect("few months");
+        self.retention_months = self.retention_months.min(months);
+    }
+
     /// The number of each partition's last checkpoint.
     pub(crate) fn numbers(&self) -> BTreeMap<InputPartition, u64> {
         let numbers = self.ledgers.iter();
@@ -225,6 +235,11 @@ impl Checker {
                 let from = (last.position, last.floor);
                 format!("{name} from {from:?} to {} {floor}", progress.position)
             },
+        )?;
+        ensure(
+            progress.idle || progress.position > last.position || floor > last.floor,
+            "a checkpoint says something new",
+            || format!("{name} at {}", progress.position),
         )?;
         ensure(
             content

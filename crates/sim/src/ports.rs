@@ -94,13 +94,14 @@ impl Source for SimSource {
         if let Input::Assigned(_) | Input::Revoked(_) | Input::Lost(_) = &input {
             self.seat.world.count(|stats| stats.rebalances += 1);
         }
-        self.seat.note(|| match &input {
-            Input::Run { partition, records } => {
+        match &input {
+            Input::Nothing => {}
+            Input::Run { partition, records } => self.seat.note(|| {
                 let last = records.last().map(|record| record.offset);
                 format!("reads {} of {partition:?} to {last:?}", records.len())
-            }
-            other => format!("polls {other:?}"),
-        });
+            }),
+            other => self.seat.note(|| format!("polls {other:?}")),
+        }
         Ok(input)
     }
 

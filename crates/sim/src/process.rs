@@ -57,6 +57,8 @@ pub(crate) struct Process {
     instance: Option<Instance>,
     options: Options,
     limits: Limits,
+    /// How often settings had been put in force when it was started.
+    settings_changes: u64,
     source: SimSource,
     checkpoints: SimCheckpoints,
     journal: SimJournal,
@@ -84,6 +86,7 @@ impl Process {
         journal.set_batch_bytes_max(batches.journal_bytes);
         *slot.member.borrow_mut() = source.member();
         let mut options = world.plan.options.clone();
+        options.retention_months = world.retention_months.get();
         if let Some(variant) = world.setting.variant {
             variant.options(&mut options);
         }
@@ -96,6 +99,7 @@ impl Process {
             instance: None,
             options,
             limits: world.plan.limits,
+            settings_changes: world.settings_changes.get(),
             checkpoints: SimCheckpoints::new(&seat, id, source.member()),
             source: SimSource {
                 inner: source,
@@ -128,6 +132,11 @@ impl Process {
                 Ok(self.instance.is_some())
             }
         }
+    }
+
+    /// Whether an operator has put other settings in force since it was started.
+    pub(crate) fn has_former_settings(&self) -> bool {
+        self.settings_changes != self.host.seat.world.settings_changes.get()
     }
 
     /// What is left of it in the group after it died.

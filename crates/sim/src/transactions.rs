@@ -295,6 +295,9 @@ fn as_record(partial: &Partial) -> LeaderRecord {
     }
 }
 
+/// The transactional id of the leader.
+pub(crate) const RELEASE_ID: &str = "appmi-release";
+
 /// The leader's transactions.
 pub(crate) struct SimReleases {
     transactor: Transactor,
@@ -305,9 +308,9 @@ pub(crate) struct SimReleases {
 impl SimReleases {
     pub(crate) fn new(seat: &Seat, process: u64) -> Self {
         let id = if seat.is(Variant::LeaderThatDoesNotFence) {
-            format!("appmi-release-{process}")
+            format!("{RELEASE_ID}-{process}")
         } else {
-            "appmi-release".into()
+            RELEASE_ID.into()
         };
         Self {
             transactor: Transactor {
@@ -361,8 +364,6 @@ impl Releases for SimReleases {
             partitions: seat.slot.highs.borrow().keys().copied().collect(),
             now: seat.world.cluster.now().as_millis(),
         };
-        seat.world.check_decision(&seat.slot, decided);
-        seat.alive()?;
         // A leader that was fenced has a successor and goes on without leading.
         let outlived = |error| match error {
             CommitError::Fatal(Error::World(why)) if seat.alive().is_ok() => {
@@ -371,6 +372,8 @@ impl Releases for SimReleases {
             other => other,
         };
         let open = self.transactor.begin().map_err(outlived)?;
+        seat.world.check_decision(&seat.slot, decided);
+        seat.alive()?;
         let result = self.run(open, records);
         let Err(stopped) = result else {
             return Ok(());

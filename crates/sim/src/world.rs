@@ -104,6 +104,11 @@ pub(crate) struct World {
     /// Dead letters from before the partials were emptied.
     letters_before: Cell<usize>,
     processes: Cell<u64>,
+    /// How many months instances are told to keep.
+    pub(crate) retention_months: Cell<u32>,
+    settings_number: Cell<u64>,
+    /// How often an operator put settings in force.
+    pub(crate) settings_changes: Cell<u64>,
     /// Batches of published records that instances were given.
     pub(crate) deliveries: Cell<u64>,
 }
@@ -154,6 +159,9 @@ impl World {
             copies: RefCell::default(),
             letters_before: Cell::new(0),
             processes: Cell::new(0),
+            retention_months: Cell::new(plan.options.retention_months),
+            settings_number: Cell::new(1),
+            settings_changes: Cell::new(0),
             deliveries: Cell::new(0),
             plan,
         })
@@ -308,6 +316,9 @@ impl World {
         match result {
             Ok(true) if !is_dead => return,
             Err(Error::World(why)) => self.note(|| format!("{} ends: {why}", slot.index)),
+            Err(Error::Configuration(why)) if process.has_former_settings() => {
+                self.note(|| format!("{} ends: {why}", slot.index));
+            }
             Err(error) if !is_dead => {
                 let invariant = "no instance meets data that contradicts itself";
                 return self.violate(violated(invariant, format!("{}: {error}", slot.index)));

@@ -284,7 +284,7 @@ impl Instance {
             ..self.own_settings.clone()
         };
         LeaderRecord {
-            to: Published::Partials(0),
+            to: super::taking::SETTINGS_AT,
             key: PartialKey::Settings.encode(),
             value: Some(settings.encode_to_vec()),
             headers: Vec::new(),

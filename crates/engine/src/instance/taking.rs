@@ -3,7 +3,8 @@
 //!
 //! That they are equal is not enough: a checkpoint may leave the position where it was (an idle
 //! statement, a floor), and has a number all the same. So the view first reads the partials up to
-//! where they ended after the stable offset was fetched; whatever the former owner committed is below.
+//! where they ended after the stable offset was fetched; whatever the former owner committed is below. So are the
+//! settings of a new filling, if the topic was filled anew meanwhile.
 
 use model::{InputPartition, Offset, Timestamp};
 
@@ -16,6 +17,9 @@ use crate::view::Stated;
 use crate::window::Window;
 use crate::{Occurrence, Options, checkpoint};
 
+/// The partition of the partials topic that holds the settings.
+pub(super) const SETTINGS_AT: Published = Published::Partials(0);
+
 /// An assigned partition that is not counted yet.
 #[derive(Debug, Default)]
 pub(super) struct Claim {
@@ -27,8 +31,9 @@ pub(super) struct Claim {
 struct Seen {
     /// The group's offset.
     committed: Option<Offset>,
-    /// The end of the partition's records in the partials topic.
-    end: (Published, Offset),
+    /// The ends of the partials partitions that hold the partition's records and the settings: those of a new
+    /// filling make everything that was read before meaningless.
+    ends: [(Published, Offset); 2],
     /// Whether the group's offset was the same when it was fetched again.
     is_confirmed: bool,
 }
@@ -101,16 +106,20 @@ impl Instance {
             if ends.is_none() {
                 ends = ports.journal.ends()?;
             }
-            let end = ends.iter().flatten().find(|(at, _)| *at == partials);
-            let Some(end) = end.copied() else {
+            let end = |of: Published| {
+                let found = ends.iter().flatten().find(|(at, _)| *at == of);
+                found.copied()
+            };
+            let (Some(of_records), Some(of_settings)) = (end(partials), end(SETTINGS_AT)) else {
                 continue;
             };
+            let ends = [of_records, of_settings];
             claim.seen = Some(Seen {
                 committed: *committed,
-                end,
+                ends,
                 is_confirmed: false,
             });
-            if !self.view.has_read(&[end]) {
+            if !self.view.has_read(&ends) {
                 ports.host.observe(&Occurrence::Waiting {
                     partition: *partition,
                     committed: *committed,
@@ -125,7 +134,7 @@ impl Instance {
         let Some(seen) = self.claims.get(&partition).and_then(|claim| claim.seen) else {
             return Ok(Verdict::Wait);
         };
-        if !self.view.has_read(&[seen.end]) {
+        if !self.view.has_read(&seen.ends) {
             return Ok(Verdict::Wait);
         }
         let position = self.view.stated(partition).map(Stated::position);

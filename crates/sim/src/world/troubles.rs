@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use engine::ports::Partial;
+use memlog::Producer;
 use wire::partials::PartialKey;
 
 use super::{World, civil};
@@ -10,6 +11,7 @@ use crate::disk::Health;
 use crate::faults::Fault;
 use crate::invariants::Contents;
 use crate::process::Slot;
+use crate::transactions::RELEASE_ID;
 
 /// Copies of directories that are kept.
 const COPIES_MAX: usize = 4;
@@ -119,6 +121,9 @@ impl World {
     }
 
     fn trouble_topics(&self) {
+        if self.fault(Fault::SettingsChanged) {
+            self.change_settings();
+        }
         if self.plan.is_truncated && self.fault(Fault::Truncation) {
             self.cluster.truncate_committed();
         }
@@ -148,24 +153,50 @@ impl World {
             self.stop_all();
             self.cluster.forget_group();
         } else if !self.plan.is_truncated && self.fault(Fault::Reset) {
-            self.stop_all();
+            // One that nobody stopped is no member, and goes on as soon as it wakes up.
+            let slots = self.slots.borrow().clone();
+            for slot in slots.iter().filter(|slot| slot.is_running.get()) {
+                if self.draw(2) == 0 {
+                    self.cluster.expire(&slot.member.borrow().clone());
+                } else {
+                    self.kill(slot);
+                }
+            }
+            self.wait_for_an_empty_group();
             // Nothing may be on its way when an operator empties the topic.
             self.late.borrow_mut().clear();
+            drop(Producer::take(&self.cluster, RELEASE_ID));
             self.cluster.empty_partials();
             self.cluster.forget_group();
             let filling = self.filling();
-            self.begin_filling(filling);
+            self.settings_number.set(1);
+            self.write_settings(&filling);
             self.checker.borrow_mut().reset(&filling);
             self.letters_before.set(self.cluster.dead_letters().len());
         }
     }
 
+    /// An operator puts another retention in force. Instances that were told the former one end and are started again
+    /// with the new one.
+    fn change_settings(&self) {
+        let filling = self.checker.borrow().filling().map(<[u8]>::to_vec);
+        let Some(filling) = filling else { return };
+        self.settings_number.set(self.settings_number.get() + 1);
+        let months = self.schedule.borrow_mut().small(11, 13);
+        self.retention_months.set(months);
+        self.checker.borrow_mut().note_retention(months);
+        self.note(|| format!("{months} months are to be kept"));
+        self.write_settings(&filling);
+    }
+
     /// The settings of a new filling tell instances that what is on their disks belongs to a former one.
-    fn begin_filling(&self, filling: [u8; 16]) {
+    fn write_settings(&self, filling: &[u8]) {
         let (partials, month_close) = (self.plan.partials, self.plan.month_close);
         let mut settings = engine::settings::of(&self.plan.options, partials, month_close);
-        settings.number = 1;
+        self.settings_changes.set(self.settings_changes.get() + 1);
+        settings.number = self.settings_number.get();
         settings.filling = filling.to_vec();
+        settings.retention_months = self.retention_months.get();
         self.cluster.write_partial(&Partial {
             partition: 0,
             key: PartialKey::Settings.encode(),
@@ -173,12 +204,17 @@ impl World {
         });
     }
 
-    /// All processes die, and the brokers notice: sessions and transactions time out, their ends are written.
+    /// All processes die.
     fn stop_all(&self) {
         let slots = self.slots.borrow().clone();
         for slot in slots.iter().filter(|slot| slot.is_running.get()) {
             self.kill(slot);
         }
+        self.wait_for_an_empty_group();
+    }
+
+    /// Sessions and transactions time out, their ends are written.
+    fn wait_for_an_empty_group(&self) {
         self.pass(2 * civil::MINUTE);
         assert!(!self.cluster.has_members(), "all of them are missed");
         self.write_all_markers();
