@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Every check there is, the quick ones first: format, lints, documentation, tests. Tests that need an Apache
-# Kafka where none can be had are skipped and counted at the end; with CI=true that is a failure.
+# Every check there is, the quick ones first: format, lints, documentation, tests. Tests that need what can't be
+# had here are skipped and counted at the end; with CI=true it is a failure if that is an Apache Kafka.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -21,6 +21,9 @@ if ! { scripts/setup.sh --tests && scripts/kafka.sh; }; then
   fi
 fi
 
+# Where it can't be built, the tests that need it are skipped and counted too.
+scripts/toxiproxy.sh || true
+
 step cargo fmt --all --check
 step cargo clippy "${locked[@]}" --workspace --all-targets -- -D warnings
 RUSTDOCFLAGS='-D warnings' step cargo doc "${locked[@]}" --workspace --no-deps
@@ -39,7 +42,7 @@ step cargo run "${locked[@]}" -p sim -- --seconds "${SIM_SECONDS:-180}" --from "
 step cargo run "${locked[@]}" -p sim --features variants -- --variants || status=$?
 
 if [[ -s $APPMI_SKIPPED ]]; then
-  printf '\n%s Kafka tests SKIPPED:\n' "$(wc -l < "$APPMI_SKIPPED")"
+  printf '\n%s tests SKIPPED:\n' "$(wc -l < "$APPMI_SKIPPED")"
   sort "$APPMI_SKIPPED"
 fi
 exit $status

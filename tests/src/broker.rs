@@ -15,7 +15,7 @@ use crate::process::Process;
 use crate::wait::wait_at_most;
 
 /// Three seconds on an idle machine; the rest is for a busy one.
-const START_WITHIN: Duration = Duration::from_secs(90);
+pub(crate) const START_WITHIN: Duration = Duration::from_secs(90);
 
 /// An orderly stop gives up the log segments and the controller's part.
 const STOP_WITHIN: Duration = Duration::from_secs(60);
@@ -24,7 +24,7 @@ const STOP_WITHIN: Duration = Duration::from_secs(60);
 const PORTS_TRIED_MAX: u32 = 5;
 
 /// What Kafka logs when it serves: the broker is registered and unfenced, the ports are open.
-const STARTED: &str = "Kafka Server started";
+pub(crate) const STARTED: &str = "Kafka Server started";
 
 /// What Java says of a port that another process listens on.
 const PORT_TAKEN: &str = "Address already in use";
@@ -47,7 +47,8 @@ pub struct Broker {
 
 impl Broker {
     /// Starts a broker of the test's own. `properties` go behind those of
-    /// `tests/kafka/server.properties` and win.
+    /// `tests/kafka/server.properties` and win. In their values `{port}` and `{controller}` stand for the
+    /// ports that it listens on, for tests that add listeners.
     ///
     /// # Panics
     /// With the end of Kafka's log, if it does not serve within 90 seconds.
@@ -202,6 +203,9 @@ impl Broker {
             .iter()
             .map(|(k, v)| (k.as_str(), v.as_str()));
         for (key, value) in ours.into_iter().chain(theirs) {
+            let value = value
+                .replace("{port}", &broker.to_string())
+                .replace("{controller}", &controller.to_string());
             text.push_str(&format!("{key}={value}\n"));
         }
         File::create(path)
@@ -221,7 +225,7 @@ enum Looked {
 }
 
 /// The formatted folder has files only, no folders.
-fn copy_files(from: &Path, to: &Path) {
+pub(crate) fn copy_files(from: &Path, to: &Path) {
     let copy = || -> std::io::Result<()> {
         fs::create_dir(to)?;
         for entry in fs::read_dir(from)? {
@@ -234,7 +238,7 @@ fn copy_files(from: &Path, to: &Path) {
 }
 
 /// The last lines of a log, as many as a person reads.
-fn tail(log: &str) -> String {
+pub(crate) fn tail(log: &str) -> String {
     let lines: Vec<&str> = log.lines().collect();
     lines[lines.len().saturating_sub(40)..].join("\n")
 }

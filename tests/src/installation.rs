@@ -2,12 +2,11 @@
 
 use std::env;
 use std::fmt;
-use std::fs::File;
-use std::io::{self, Write};
-use std::panic::Location;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
+
+use crate::skipped::report_skipped;
 
 /// The oldest Java that runs Kafka 4.
 const JAVA_MIN: u32 = 17;
@@ -44,10 +43,15 @@ impl Installation {
 
     /// A command that runs `class` of Kafka's, such as `kafka.Kafka`, with arguments to be added.
     pub(crate) fn command(&self, class: &str) -> Command {
+        self.command_within(class, 512)
+    }
+
+    /// As [`command`](Self::command), with a heap of at most so many MiB.
+    pub(crate) fn command_within(&self, class: &str, heap: u32) -> Command {
         let mut command = Command::new(&self.java);
         // A bounded heap, and what makes a JVM start quickly rather than run long.
         command
-            .args(["-Xms128m", "-Xmx512m", "-XX:+UseSerialGC"])
+            .args(["-Xms128m", &format!("-Xmx{heap}m"), "-XX:+UseSerialGC"])
             .args([
                 "-XX:TieredStopAtLevel=1",
                 "-Xshare:auto",
@@ -78,23 +82,9 @@ pub fn installation_or_skip() -> Option<&'static Installation> {
                 !ci,
                 "a test without Kafka counts as failed in CI: {missing}"
             );
-            report_skipped(Location::caller(), missing);
+            report_skipped(missing);
             None
         }
-    }
-}
-
-fn report_skipped(test: &Location<'_>, missing: &Missing) {
-    let line = format!("{}:{}: {missing}\n", test.file(), test.line());
-    let told = io::stderr().write_all(format!("SKIPPED {line}").as_bytes());
-    told.expect("standard error can be written");
-    if let Some(file) = env::var_os("APPMI_SKIPPED") {
-        File::options()
-            .create(true)
-            .append(true)
-            .open(file)
-            .and_then(|mut file| file.write_all(line.as_bytes()))
-            .expect("the file that $APPMI_SKIPPED names can be written");
     }
 }
 

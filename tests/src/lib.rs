@@ -5,18 +5,29 @@
 //! process, however that ends. What goes wrong panics with what is known, for only tests call it.
 
 mod broker;
+mod brokers;
+mod dice;
 mod installation;
 mod ports;
 mod process;
 mod program;
+mod proxy;
+mod skipped;
 pub mod system;
+mod transactions;
 mod wait;
 
 pub use broker::Broker;
+pub use brokers::Brokers;
+pub use dice::Dice;
 pub use installation::{Installation, installation_or_skip};
+pub use ports::free_port;
 pub use process::Process;
 pub use program::program;
-pub use wait::{wait_for, wait_until};
+pub use proxy::{Proxy, Toxiproxy, toxiproxy_or_skip};
+pub use skipped::report_skipped;
+pub use transactions::Transactions;
+pub use wait::{wait_at_most, wait_for, wait_until};
 
 use std::sync::atomic::{AtomicU32, Ordering};
 

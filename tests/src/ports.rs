@@ -10,7 +10,10 @@ use std::sync::atomic::{AtomicU16, Ordering};
 const RANGE: Range<u16> = 20_000..32_000;
 
 /// A port that nobody listens on now, and that this process has not been given yet.
-pub(crate) fn free_port() -> u16 {
+///
+/// # Panics
+/// If there is none.
+pub fn free_port() -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     for _ in RANGE {
         let port = port_at(NEXT.fetch_add(1, Ordering::Relaxed));

@@ -4,26 +4,32 @@
 //! What comes out is read with a plain client, read_committed, as any subscriber would read it, and not
 //! with appmi's own code.
 
+mod audit;
 mod comparison;
 mod configuration;
 mod deployment;
 mod feed;
+mod fleet;
 mod instance;
 mod logins;
 mod metrics;
 mod operator;
 mod released;
+mod stream;
 mod subscriber;
 
+pub use audit::{Audit, Audited};
 pub use comparison::Comparison;
 pub use configuration::Configuration;
 pub use deployment::{Answer, Deployment};
 pub use feed::{Feed, latest_closed_month, workload_options};
+pub use fleet::{Fleet, State};
 pub use instance::Instance;
 pub use logins::{MARCH_2025, logins};
 pub use metrics::Metrics;
 pub use operator::{Operator, Partials};
 pub use released::{Place, Releases};
+pub use stream::Stream;
 pub use subscriber::{Received, Subscriber, open_transaction};
 
 use std::time::Duration;

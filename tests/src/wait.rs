@@ -25,7 +25,7 @@ pub fn wait_for<T>(what: &str, within: Duration, probe: impl FnMut() -> Option<T
 }
 
 /// Waits until `probe` has a value, `None` if it has none `within` that time. It is asked at least once.
-pub(crate) fn wait_at_most<T>(within: Duration, mut probe: impl FnMut() -> Option<T>) -> Option<T> {
+pub fn wait_at_most<T>(within: Duration, mut probe: impl FnMut() -> Option<T>) -> Option<T> {
     let start = Instant::now();
     loop {
         let value = probe();

@@ -12,7 +12,7 @@ use std::process::Command;
 
 use model::Kinds;
 use tests::system::{Deployment, Feed, MARCH_2025, Operator, SOON, logins};
-use tests::{Broker, installation_or_skip};
+use tests::{Broker, installation_or_skip, report_skipped};
 
 /// What `sysexits.h` calls a temporary failure.
 const WORLD: Option<i32> = Some(75);
@@ -23,7 +23,8 @@ struct Mount {
 }
 
 impl Mount {
-    /// None where the user may not mount; that is said, past cargo's capture.
+    /// None where the user may not mount; that is reported as skipped.
+    #[track_caller]
     fn new(at: PathBuf, options: &str) -> Option<Self> {
         fs::create_dir(&at).unwrap();
         let mut command = Command::new("mount");
@@ -35,8 +36,9 @@ impl Mount {
             return Some(Self { at });
         }
         let reason = String::from_utf8_lossy(&output.stderr).into_owned();
-        let text = format!("SKIPPED a full or read-only disk: mounting is not allowed: {reason}");
-        std::io::stderr().write_all(text.as_bytes()).unwrap();
+        report_skipped(format!(
+            "no full or read-only disk: mounting is refused: {reason}"
+        ));
         None
     }
 

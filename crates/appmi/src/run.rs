@@ -107,13 +107,14 @@ fn pipeline(
         .map_err(|error| Error::World(error.to_string()))?;
     let source = Source::new(cluster, topics.inputs.clone())?;
     let id = transactional_id(config);
+    tracing::info!(
+        transactional_id = id,
+        "checkpoints are committed under this id"
+    );
+    let mut checkpoints = Checkpoints::new(cluster, &id, source.membership(), topics.clone());
+    checkpoints.take()?;
     let log = LogPorts {
-        checkpoints: Box::new(Checkpoints::new(
-            cluster,
-            &id,
-            source.membership(),
-            topics.clone(),
-        )),
+        checkpoints: Box::new(checkpoints),
         source: Box::new(source),
         journal: Box::new(Journal::new(cluster, topics.clone())?),
         releases: Box::new(Releases::new(cluster, topics.clone())),

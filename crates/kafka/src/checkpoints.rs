@@ -1,8 +1,10 @@
 //! Checkpoints: partials, dead letters and the group's offsets in one transaction.
 
+use engine::Error;
 use engine::ports::{self, CommitError, DeadLetter, Partial, Transaction};
 use model::InputPartition;
 use rdkafka::{Offset, TopicPartitionList};
+use tracing::debug;
 use wire::headers;
 
 use crate::cluster::Cluster;
@@ -20,7 +22,7 @@ pub struct Checkpoints {
 }
 
 impl Checkpoints {
-    /// Checkpoints of the member that `membership` proves. Connects with the first of them.
+    /// Checkpoints of the member that `membership` proves. Connects when the id is taken.
     #[must_use]
     pub fn new(
         cluster: &Cluster,
@@ -32,6 +34,23 @@ impl Checkpoints {
             topics,
             membership,
             transactor: Transactor::new(cluster, "checkpoints", transactional_id),
+        }
+    }
+
+    /// Takes the transactional id, which ends what a former process of the same static member has left open:
+    /// until that is ended nobody can go on from the offsets that it holds. While the brokers do not answer nothing
+    /// is taken, and the first commit does it.
+    ///
+    /// # Errors
+    /// What the process can't go on after.
+    pub fn take(&mut self) -> Result<(), Error> {
+        match self.transactor.take() {
+            Ok(()) => Ok(()),
+            Err(CommitError::Fatal(error)) => Err(error),
+            Err(error) => {
+                debug!("the transactional id of the checkpoints is taken later: {error}");
+                Ok(())
+            }
         }
     }
 

@@ -26,47 +26,61 @@ impl Comparison {
         oracle: &Oracle,
         months: impl IntoIterator<Item = Month>,
     ) -> Self {
-        let mut comparison = Self::default();
-        for month in months {
-            comparison.add(releases, oracle, month);
-        }
-        comparison
+        Self::look(releases, oracle, months).unwrap_or_else(|difference| panic!("{difference}"))
     }
 
-    fn add(&mut self, releases: &Releases, oracle: &Oracle, month: Month) {
-        let released = releases.last(month);
-        let released = released.unwrap_or_else(|| panic!("{month} was not released"));
+    /// As [`of`](Self::of), for somebody who waits for the last revision.
+    ///
+    /// # Errors
+    /// The first difference.
+    pub fn look(
+        releases: &Releases,
+        oracle: &Oracle,
+        months: impl IntoIterator<Item = Month>,
+    ) -> Result<Self, String> {
+        let mut comparison = Self::default();
+        for month in months {
+            comparison.add(releases, oracle, month)?;
+        }
+        Ok(comparison)
+    }
+
+    fn add(&mut self, releases: &Releases, oracle: &Oracle, month: Month) -> Result<(), String> {
+        let Some(released) = releases.last(month) else {
+            return Err(format!("{month} was not released"));
+        };
         let rows = oracle.measures(month);
         let figures: usize = released.values().map(|record| record.measures.len()).sum();
-        assert_eq!(
-            figures,
-            rows.len(),
-            "{month} has every measure and no other"
-        );
+        if figures != rows.len() {
+            return Err(format!("{month} has {figures} figures, not {}", rows.len()));
+        }
         for row in rows {
             let place = (row.level.to_owned(), row.code.clone());
-            let record = released.get(&place);
-            let record = record.unwrap_or_else(|| panic!("{month} lacks {place:?}"));
+            let Some(record) = released.get(&place) else {
+                return Err(format!("{month} lacks {place:?}"));
+            };
             let named = |measure: &&wire::v1::Measure| measure.measure == row.measure;
-            let measure = record.measures.iter().find(named);
-            let measure = measure.unwrap_or_else(|| panic!("{month} {place:?}: {row:?}"));
+            let Some(measure) = record.measures.iter().find(named) else {
+                return Err(format!("{month} {place:?} lacks {row:?}"));
+            };
             let interval = measure.lower_95..=measure.upper_95;
-            assert!(
-                interval.contains(&measure.value),
-                "{month} {place:?}: {measure:?}"
-            );
+            let is_exact = interval == (row.value..=row.value);
+            if !interval.contains(&measure.value) || !measure.estimated && !is_exact {
+                return Err(format!("{month} {place:?}: {measure:?}, exactly {row:?}"));
+            }
             if measure.estimated {
                 self.estimates += 1;
                 self.inside += usize::from(interval.contains(&row.value));
             } else {
                 self.exact += 1;
-                assert_eq!(
-                    interval,
-                    row.value..=row.value,
-                    "{month} {place:?}: {measure:?}"
-                );
             }
         }
+        Ok(())
+    }
+
+    /// Whether at least 95 in 100 estimates are inside their interval.
+    pub fn intervals_hold(&self) -> bool {
+        self.estimates > 0 && self.inside * 100 >= self.estimates * 95
     }
 
     /// # Panics
@@ -76,7 +90,7 @@ impl Comparison {
             estimates, inside, ..
         } = self;
         assert!(
-            *estimates > 0 && inside * 100 >= estimates * 95,
+            self.intervals_hold(),
             "{inside} of {estimates} exact figures are inside their interval"
         );
     }

@@ -31,7 +31,7 @@ pub struct Deployment {
     pub topics: Topics,
     /// The cluster with the deployment's group id.
     pub cluster: Cluster,
-    bootstrap: String,
+    pub(crate) bootstrap: String,
     folder: TempDir,
     instances: AtomicU32,
 }
@@ -53,8 +53,12 @@ impl Deployment {
     /// # Panics
     /// If the broker or the file system refuses.
     pub fn bare(broker: &Broker, kinds: &Kinds, partitions: &[u32]) -> Self {
+        Self::bare_on(&broker.bootstrap(), 1, kinds, partitions)
+    }
+
+    fn bare_on(bootstrap: &str, replication: u32, kinds: &Kinds, partitions: &[u32]) -> Self {
         let name = unique("system");
-        let bootstrap = broker.bootstrap();
+        let bootstrap = bootstrap.to_owned();
         let cluster = Cluster::new(&bootstrap, &name, []).expect("there are no properties");
         let topics = Topics {
             inputs: kinds
@@ -72,8 +76,8 @@ impl Deployment {
             "a count for each kind"
         );
         for (topic, partitions) in topics.inputs.iter().zip(partitions) {
-            let created =
-                admin.create_topic(topic, *partitions, Some(1), &[("retention.ms", "-1")]);
+            let settings = [("retention.ms", "-1")];
+            let created = admin.create_topic(topic, *partitions, Some(replication), &settings);
             assert!(
                 created.expect("the broker creates topics"),
                 "{topic} is new"
@@ -101,13 +105,21 @@ impl Deployment {
     /// # Panics
     /// If the broker or the file system refuses.
     pub fn new(broker: &Broker, kinds: &Kinds, partitions: &[u32]) -> Self {
-        let deployment = Self::bare(broker, kinds, partitions);
+        Self::on(&broker.bootstrap(), 1, kinds, partitions)
+    }
+
+    /// All topics, on brokers that keep so many copies of each partition.
+    ///
+    /// # Panics
+    /// If the brokers or the file system refuse.
+    pub fn on(bootstrap: &str, replication: u32, kinds: &Kinds, partitions: &[u32]) -> Self {
+        let deployment = Self::bare_on(bootstrap, replication, kinds, partitions);
         let counts = Counts {
             inputs: None,
             partials: PARTIALS_PARTITIONS,
             month_close: 1,
             dead_letters: 1,
-            replication: Some(1),
+            replication: Some(replication),
         };
         let created = deployment.admin().create(&deployment.topics, &counts);
         assert_eq!(created.expect("the broker creates topics").len(), 3);

@@ -25,8 +25,15 @@ impl Feed {
     /// # Panics
     /// If there can be no producer or no oracle of these kinds.
     pub fn new(deployment: &Deployment, kinds: &Kinds) -> Self {
+        Self::since(Month::new(2025, 3).expect("a month"), deployment, kinds)
+    }
+
+    /// As [`new`](Self::new), where another month is the first to be published.
+    ///
+    /// # Panics
+    /// As [`new`](Self::new).
+    pub fn since(first_month: Month, deployment: &Deployment, kinds: &Kinds) -> Self {
         let practices = Practices::synthetic();
-        let first_month = Month::new(2025, 3).expect("a month");
         let rules = workload::oracle::Options::new(first_month, practices.text(), kinds);
         Self {
             oracle: Oracle::new(&rules).expect("the built-in tables are good"),

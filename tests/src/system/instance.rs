@@ -150,15 +150,31 @@ impl Instance {
         Metrics::parse(&text)
     }
 
+    /// The metrics as they are now; none while it does not serve, and once it has ended.
+    pub fn try_metrics(&mut self) -> Option<Metrics> {
+        let address = match &self.address {
+            Some(address) => address.clone(),
+            None => self.address.insert(address_in(&self.log())?).clone(),
+        };
+        let agent: ureq::Agent = ureq::Agent::config_builder()
+            .timeout_global(Some(Duration::from_secs(5)))
+            .build()
+            .into();
+        let asked = agent.get(format!("http://{address}/metrics")).call();
+        let text = asked.ok()?.body_mut().read_to_string().ok()?;
+        Some(Metrics::parse(&text))
+    }
+
     #[track_caller]
     fn find_address(&mut self) -> String {
-        let address = wait_for("it serves HTTP", SOON, || {
-            let log = self.log();
-            let (_, rest) = log.split_once(SERVING)?;
-            let (address, _) = rest.split_once('\n')?;
-            Some(address.to_owned())
-        });
+        let address = wait_for("it serves HTTP", SOON, || address_in(&self.log()));
         self.address = Some(address.clone());
         address
     }
+}
+
+fn address_in(log: &str) -> Option<String> {
+    let (_, rest) = log.split_once(SERVING)?;
+    let (address, _) = rest.split_once('\n')?;
+    Some(address.to_owned())
 }

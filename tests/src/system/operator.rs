@@ -42,9 +42,21 @@ impl Operator {
     /// # Panics
     /// If the broker does not describe them.
     pub fn new(broker: &Broker, deployment: &Deployment) -> Self {
+        Self::at(&broker.bootstrap(), deployment)
+    }
+
+    /// As [`new`](Self::new), of a deployment on any brokers.
+    ///
+    /// # Panics
+    /// If they do not describe the input topics.
+    pub fn of(deployment: &Deployment) -> Self {
+        Self::at(&deployment.bootstrap, deployment)
+    }
+
+    fn at(bootstrap: &str, deployment: &Deployment) -> Self {
         let mut config = ClientConfig::new();
         config
-            .set("bootstrap.servers", broker.bootstrap())
+            .set("bootstrap.servers", bootstrap)
             .set("group.id", deployment.cluster.group_id())
             .set("isolation.level", "read_uncommitted");
         let consumer: BaseConsumer = config.create().expect("these properties make a consumer");
@@ -59,7 +71,7 @@ impl Operator {
             config,
             consumer,
             inputs,
-            bootstrap: broker.bootstrap(),
+            bootstrap: bootstrap.to_owned(),
             partials: deployment.topics.partials.clone(),
             dead_letters: deployment.topics.dead_letters.clone(),
         }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
-use rdkafka::error::KafkaError;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Headers as _, Message as _};
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 
@@ -71,6 +71,8 @@ impl Subscriber {
                 Err(KafkaError::PartitionEOF(partition)) => {
                     self.ended.insert(partition);
                 }
+                // Brokers that are away come back, and leaders that have moved are found.
+                Err(error) if is_passing(&error) => {}
                 Err(error) => panic!("a topic can't be read: {error}"),
             }
         }
@@ -99,6 +101,24 @@ impl Received {
         let found = self.headers.get(name);
         found.unwrap_or_else(|| panic!("{:?} has no header {name}", self.key))
     }
+}
+
+fn is_passing(error: &KafkaError) -> bool {
+    use RDKafkaErrorCode as Code;
+    matches!(
+        error.rdkafka_error_code(),
+        Some(
+            Code::AllBrokersDown
+                | Code::BrokerTransportFailure
+                | Code::OperationTimedOut
+                | Code::NotLeaderForPartition
+                | Code::LeaderNotAvailable
+                | Code::FencedLeaderEpoch
+                | Code::UnknownLeaderEpoch
+                | Code::NotCoordinator
+                | Code::CoordinatorNotAvailable
+        )
+    )
 }
 
 /// Whether a topic has a transaction that is neither committed nor aborted.
