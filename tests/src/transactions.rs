@@ -6,8 +6,13 @@ use std::io::{self, Read as _, Write as _};
 use std::net::TcpStream;
 use std::time::Duration;
 
+use crate::wait::wait_at_most;
+
 /// How long a broker may take to answer.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
+
+/// How long the brokers may take to end a transaction that they were told to end.
+const ENDED_WITHIN: Duration = Duration::from_millis(100);
 
 /// A broker that is asked for the transactional ids that it coordinates.
 #[derive(Debug)]
@@ -48,6 +53,12 @@ impl Transactions {
     /// Whether the id has a transaction that is neither committed nor aborted nor about to be.
     pub fn is_open(&mut self, id: &str) -> bool {
         self.state(id).is_some_and(|state| state == "Ongoing")
+    }
+
+    /// Whether a process that is dead or frozen has left a transaction open. What it had told the brokers to commit
+    /// is committed within milliseconds.
+    pub fn is_left_open(&mut self, id: &str) -> bool {
+        wait_at_most(ENDED_WITHIN, || (!self.is_open(id)).then_some(())).is_none()
     }
 
     fn ask(&mut self) -> io::Result<BTreeMap<String, String>> {

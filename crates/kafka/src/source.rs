@@ -30,16 +30,15 @@ use crate::native::BatchQueue;
 use crate::trouble::{code_of, stopping, unreadable};
 
 mod closing;
+mod offsets;
 mod reading;
 
+use offsets::Offsets;
 use reading::{Reading, Revocation};
 
 /// How long the batch queue is waited on before the main queue is looked at again: a rebalance is noticed
 /// within this.
 const SLICE: Duration = Duration::from_millis(50);
-
-/// How long the group's offsets may take.
-const COMMITTED_WITHIN: Duration = Duration::from_secs(2);
 
 /// What to do about a log that does not reach a partition's position.
 const REMEDY: &str = "it was truncated, or kept for less time than appmi was away; \
@@ -67,6 +66,7 @@ pub struct Source {
     consumer: Arc<Consumer>,
     queue: BatchQueue,
     lookup: Lookup,
+    offsets: Offsets,
     /// What the engine reads, and only that: librdkafka has the same partitions.
     reading: BTreeMap<InputPartition, Reading>,
     revocation: Option<Revocation>,
@@ -99,6 +99,7 @@ impl Source {
             queue: BatchQueue::new(Arc::clone(&consumer), RUN_RECORDS_MAX),
             consumer,
             lookup: Lookup::new(cluster)?,
+            offsets: Offsets::default(),
             reading: BTreeMap::new(),
             revocation: None,
             batch: 0,
@@ -139,6 +140,7 @@ impl Source {
     /// Takes the oldest rebalance and answers it, unless the engine has to do something first.
     fn rebalance(&mut self) -> Result<Option<Next>, Error> {
         while let Some(notice) = self.consumer.context().take_notice() {
+            self.offsets.forget();
             match notice {
                 Notice::Assign(named) => {
                     self.seat_anew()?;
@@ -411,6 +413,7 @@ impl ports::Source for Source {
     }
 
     fn assign(&mut self, from: &[(InputPartition, Offset)]) -> Result<(), Error> {
+        self.offsets.forget();
         let (again, new): (Vec<_>, Vec<_>) = from
             .iter()
             .copied()
@@ -437,6 +440,7 @@ impl ports::Source for Source {
     }
 
     fn unassign(&mut self, partitions: &[InputPartition]) -> Result<(), Error> {
+        self.offsets.forget();
         let mut list = TopicPartitionList::new();
         for partition in partitions {
             if self.give_up(*partition) {
@@ -463,8 +467,10 @@ impl ports::Source for Source {
         }
         // A read_committed client asks for stable offsets: librdkafka tries again while a transaction
         // that holds some is pending.
-        let patience = self.consumer.context().patience(COMMITTED_WITHIN);
-        let found = match self.consumer.committed_offsets(list, patience) {
+        let Some(answer) = self.offsets.ask(&self.consumer, partitions, list)? else {
+            return Ok(None);
+        };
+        let found = match answer {
             Ok(found) => found,
             Err(error) => {
                 debug!("the group's offsets are not known: {}", code_of(&error));

@@ -16,9 +16,6 @@ const LOOKS: usize = 400;
 const EXPELLED_WITHIN: Duration = Duration::from_secs(60);
 /// How long a woken process may take to find out.
 const TOLD_WITHIN: Duration = Duration::from_secs(30);
-/// How long the brokers may take to end a transaction that they were told to end.
-const ENDED_WITHIN: Duration = Duration::from_millis(100);
-
 /// What a process says that was away for too long.
 const LOST: &str = "the assignment was lost";
 const FENCED: &str = "fenced by a newer instance";
@@ -147,18 +144,10 @@ impl Site {
         seen.is_some()
     }
 
-    /// Whether a process that is dead has left a transaction open. What it had told the brokers to commit is
-    /// committed within milliseconds.
-    fn has_left_open(&mut self, id: &str) -> bool {
-        let transactions = &mut self.transactions;
-        let ended = wait_at_most(ENDED_WITHIN, || (!transactions.is_open(id)).then_some(()));
-        ended.is_none()
-    }
-
     fn kill(&mut self, is_aimed: bool, next: Next) {
         let (slot, id) = self.victim(is_aimed);
         self.fleet.take(slot).kill();
-        if id.is_some_and(|id| self.has_left_open(&id)) {
+        if id.is_some_and(|id| self.transactions.is_left_open(&id)) {
             self.report.note(IN_CHECKPOINT);
         }
         if self.dice.once_in(3) {
@@ -191,7 +180,7 @@ impl Site {
         let id = format!("{}-release", self.fleet.deployment.cluster.group_id());
         self.aim(&id);
         self.fleet.take(slot).kill();
-        if self.has_left_open(&id) {
+        if self.transactions.is_left_open(&id) {
             self.report.note(IN_RELEASE);
         }
         // Another one is to close the month: this one comes back only if it was the last.
@@ -210,7 +199,7 @@ impl Site {
         };
         let mark = self.fleet.instance(slot).log().len();
         self.fleet.instance(slot).freeze();
-        if id.is_some_and(|id| self.has_left_open(&id)) {
+        if id.is_some_and(|id| self.transactions.is_left_open(&id)) {
             self.report.note("frozen in a checkpoint");
         }
         let all = PARTITIONS.iter().sum::<u32>() as usize;

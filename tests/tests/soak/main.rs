@@ -14,7 +14,6 @@ mod faults;
 mod report;
 mod site;
 
-use std::io::Write as _;
 use std::str::FromStr;
 
 use tests::{Broker, installation_or_skip};
@@ -48,9 +47,7 @@ fn whatever_happens_to_instances_and_broker_every_figure_is_exact_and_every_rele
         site.round(round, FAULTS);
     }
     let report = site.end();
-    // Past cargo's capture: how many of the kills fell into a transaction is to be seen.
-    let text = format!("seed {seed}, {rounds} rounds: {report}\n");
-    std::io::stderr().write_all(text.as_bytes()).unwrap();
+    report::say(&format!("seed {seed}, {rounds} rounds: {report}"));
     assert!(
         report.kills_inside() * 3 >= report.kills(),
         "too few kills fell into a transaction: {report}"

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::io::Write as _;
 
 /// Faults and what they hit.
 #[derive(Debug, Default)]
@@ -72,4 +73,10 @@ impl fmt::Display for Report {
             self.compared,
         )
     }
+}
+
+/// Writes a line past cargo's capture.
+pub(crate) fn say(line: &str) {
+    let text = format!("{line}\n");
+    std::io::stderr().write_all(text.as_bytes()).unwrap();
 }

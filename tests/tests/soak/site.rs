@@ -12,7 +12,7 @@ use wire::releases::Format;
 use workload::{Options, Profile, Workload};
 
 use crate::faults::Fault;
-use crate::report::Report;
+use crate::report::{Report, say};
 
 /// Months that are released: few, for every round revises all of them.
 const MONTHS: i32 = 3;
@@ -102,7 +102,7 @@ impl Site {
         self.report.releases = audited.releases;
         self.report.dead_letters = audited.dead_letters;
         self.report.compared += audited.comparison.exact;
-        println!(
+        say(&format!(
             "round {number}: {} faults ({}), {} records; all equal {:.1?} after the last fault, {:.1?} in all; \
              {} kills, {} of them inside a transaction so far",
             self.report.faults() - before,
@@ -112,7 +112,7 @@ impl Site {
             began.elapsed(),
             self.report.kills(),
             self.report.kills_inside(),
-        );
+        ));
     }
 
     /// Waits until somebody counts something.

@@ -52,14 +52,20 @@ impl Instance {
         if self.claims.is_empty() || self.agreed_settings.is_none() {
             return Ok(());
         }
+        let unknown: Vec<InputPartition> = self
+            .claims
+            .iter()
+            .filter(|(partition, claim)| self.is_to_be_asked(**partition, claim))
+            .map(|(partition, _)| *partition)
+            .collect();
+        // Not known is no reason to wait for those that are.
+        if let Some(committed) = ports.source.committed(&unknown)? {
+            let offsets: Vec<_> = unknown.into_iter().zip(committed).collect();
+            self.look(ports, &offsets)?;
+        }
         let waiting: Vec<InputPartition> = self.claims.keys().copied().collect();
-        let Some(committed) = ports.source.committed(&waiting)? else {
-            return Ok(());
-        };
-        let offsets: Vec<_> = waiting.into_iter().zip(committed).collect();
-        self.look(ports, &offsets)?;
         let mut taken = Vec::new();
-        for (partition, _) in offsets {
+        for partition in waiting {
             let position = match self.judge(ports, partition)? {
                 Verdict::Take(position) => position,
                 Verdict::Wait => continue,
@@ -84,6 +90,17 @@ impl Instance {
             }
         }
         Ok(())
+    }
+
+    /// Whether the group's offset of a claim is not known, or contradicts a view that has read all there was when it
+    /// was fetched: once is enough otherwise, for nobody else commits while the partition is assigned here.
+    fn is_to_be_asked(&self, partition: InputPartition, claim: &Claim) -> bool {
+        claim.seen.is_none_or(|seen| {
+            let position = self.view.stated(partition).map(Stated::position);
+            self.view.has_read(&[seen.end])
+                && seen.committed.is_some()
+                && seen.committed != position
+        })
     }
 
     /// Fetches the ends of the partials for claims of which the group's offset is news.
