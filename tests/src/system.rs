@@ -15,6 +15,7 @@ mod logins;
 mod metrics;
 mod operator;
 mod released;
+mod scene;
 mod stream;
 mod subscriber;
 
@@ -29,6 +30,7 @@ pub use logins::{MARCH_2025, logins};
 pub use metrics::Metrics;
 pub use operator::{Operator, Partials};
 pub use released::{Place, Releases};
+pub use scene::Scene;
 pub use stream::Stream;
 pub use subscriber::{Received, Subscriber, open_transaction};
 

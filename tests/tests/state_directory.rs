@@ -5,72 +5,14 @@
     reason = "all of this is tests, the helpers outside of the test functions too"
 )]
 
-use std::fs::{self, File};
-use std::io::{ErrorKind, Write as _};
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::fs;
 
 use model::Kinds;
 use tests::system::{Deployment, Feed, MARCH_2025, Operator, SOON, logins};
-use tests::{Broker, installation_or_skip, report_skipped};
+use tests::{Broker, Mount, installation_or_skip};
 
 /// What `sysexits.h` calls a temporary failure.
 const WORLD: Option<i32> = Some(75);
-
-/// A file system in memory, unmounted when this is dropped.
-struct Mount {
-    at: PathBuf,
-}
-
-impl Mount {
-    /// None where the user may not mount; that is reported as skipped.
-    #[track_caller]
-    fn new(at: PathBuf, options: &str) -> Option<Self> {
-        fs::create_dir(&at).unwrap();
-        let mut command = Command::new("mount");
-        command
-            .args(["-t", "tmpfs", "-o", options, "tmpfs"])
-            .arg(&at);
-        let output = command.output().unwrap();
-        if output.status.success() {
-            return Some(Self { at });
-        }
-        let reason = String::from_utf8_lossy(&output.stderr).into_owned();
-        report_skipped(format!(
-            "no full or read-only disk: mounting is refused: {reason}"
-        ));
-        None
-    }
-
-    fn remount(&self, options: &str) {
-        let mut command = Command::new("mount");
-        command
-            .args(["-o", &format!("remount,{options}")])
-            .arg(&self.at);
-        assert!(command.status().unwrap().success());
-    }
-}
-
-impl Drop for Mount {
-    fn drop(&mut self) {
-        let unmounted = Command::new("umount").arg("--lazy").arg(&self.at).status();
-        assert!(unmounted.is_ok_and(|status| status.success()));
-    }
-}
-
-/// Writes to a new file until no byte fits any more.
-fn fill(folder: &Path, name: &str) -> PathBuf {
-    let path = folder.join(name);
-    let mut file = File::create(&path).unwrap();
-    let chunk = [1; 4096];
-    loop {
-        match file.write_all(&chunk) {
-            Ok(()) => {}
-            Err(error) if error.kind() == ErrorKind::StorageFull => return path,
-            Err(error) => panic!("{error}"),
-        }
-    }
-}
 
 fn deployment(broker: &Broker) -> (Deployment, Operator, Feed) {
     let kinds = Kinds::builtin();
@@ -113,7 +55,7 @@ fn a_place_that_can_not_be_written_is_named() {
     let (mut deployment, _, _) = deployment(Broker::shared(kafka));
     let below_a_file = deployment.key_file().join("state");
     let mut places = vec![below_a_file];
-    let mount = Mount::new(deployment.file("read-only"), "size=16m,ro");
+    let mount = Mount::new_or_skip(deployment.file("read-only"), "size=16m,ro");
     places.extend(mount.as_ref().map(|mount| mount.at.clone()));
     places.extend(mount.as_ref().map(|mount| mount.at.join("state")));
     for place in places {
@@ -135,7 +77,7 @@ fn a_disk_that_turns_read_only_or_full_stops_it_and_it_goes_on_from_the_log() {
     };
     let (mut deployment, operator, mut feed) = deployment(Broker::shared(kafka));
     // Smaller than what RocksDB reserves for its log: nothing is left for it once the disk is full.
-    let Some(mount) = Mount::new(deployment.file("disk"), "size=8m") else {
+    let Some(mount) = Mount::new_or_skip(deployment.file("disk"), "size=8m") else {
         return;
     };
     let state = mount.at.join("state");
@@ -148,7 +90,7 @@ fn a_disk_that_turns_read_only_or_full_stops_it_and_it_goes_on_from_the_log() {
         operator.has_counted_all()
     });
 
-    let theirs = fill(&mount.at, "of-somebody-else");
+    let theirs = mount.fill("of-somebody-else");
     feed.put_all(logins(0, 1000..60_000, MARCH_2025));
     assert_eq!(instance.code(SOON), WORLD, "{}", instance.log());
     let log = instance.log();
@@ -156,7 +98,7 @@ fn a_disk_that_turns_read_only_or_full_stops_it_and_it_goes_on_from_the_log() {
     assert!(log.contains("No space left on device"), "{log}");
     assert!(log.contains("nothing is lost"), "{log}");
     // As a supervisor does: again and again, until there is space. What the end gave back is taken as well.
-    let more = fill(&mount.at, "more-of-theirs");
+    let more = mount.fill("more-of-theirs");
     let mut instance = deployment.run();
     assert_eq!(instance.code(SOON), WORLD, "{}", instance.log());
     fs::remove_file(theirs).unwrap();

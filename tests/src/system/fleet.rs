@@ -11,6 +11,9 @@ use super::instance::Instance;
 /// What an instance says of the id that its checkpoints are committed under.
 const TRANSACTIONAL_ID: &str = "transactional_id=\"";
 
+/// The exit code of a process that a restart may help.
+const WORLD: i32 = 75;
+
 /// The state directory that an instance starts with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum State {
@@ -27,12 +30,18 @@ pub struct Fleet {
     /// What they run on.
     pub deployment: Deployment,
     configuration: Configuration,
+    /// Whether an instance that says that a restart may help is started again.
+    pub is_supervised: bool,
+    /// How often that was done.
+    pub restarts: usize,
     slots: Vec<Slot>,
     copies: usize,
 }
 
 struct Slot {
     group_instance_id: Option<String>,
+    /// What is set for its instances only.
+    texts: Vec<(String, String)>,
     state: PathBuf,
     instance: Option<Instance>,
 }
@@ -42,6 +51,7 @@ impl Fleet {
     pub fn new(deployment: Deployment, statics: usize, dynamics: usize) -> Self {
         let slot = |number: usize| Slot {
             group_instance_id: (number < statics).then(|| format!("appmi-{number}")),
+            texts: Vec::new(),
             state: deployment.file(&format!("state-{number}")),
             instance: None,
         };
@@ -49,8 +59,16 @@ impl Fleet {
             slots: (0..statics + dynamics).map(slot).collect(),
             configuration: deployment.configuration.clone(),
             deployment,
+            is_supervised: false,
+            restarts: 0,
             copies: 0,
         }
+    }
+
+    /// Sets a key to a text for the next instances of one slot.
+    pub fn configure(&mut self, slot: usize, key: &str, text: &str) {
+        let of = &mut self.slots[slot];
+        of.texts.push((key.to_owned(), text.to_owned()));
     }
 
     /// Starts an instance in a slot; the one that runs there is no longer looked after and is returned.
@@ -79,6 +97,9 @@ impl Fleet {
             configuration.set_property("group.instance.id", id);
         }
         configuration.set_text("state.dir", of.state.to_str().expect("a plain name"));
+        for (key, text) in &of.texts {
+            configuration.set_text(key, text);
+        }
         self.deployment.configuration = configuration;
         of.instance = Some(self.deployment.run());
         former
@@ -190,15 +211,26 @@ impl Fleet {
         text
     }
 
+    /// Looks after the instances: as a supervisor would, if that was agreed.
+    ///
     /// # Panics
-    /// With its log, if an instance has ended.
+    /// With its log, if an instance has ended, but for a supervised one whose exit code says that a restart may
+    /// help.
     #[track_caller]
-    pub fn assert_all_run(&mut self) {
+    pub fn tend(&mut self) {
         for slot in self.running() {
             let instance = self.instance(slot);
-            if let Some(status) = instance.ended() {
-                panic!("slot {slot} ended with {status}:\n{}", instance.log());
-            }
+            let Some(status) = instance.ended() else {
+                continue;
+            };
+            let log = instance.log();
+            assert!(
+                self.is_supervised && status.code() == Some(WORLD),
+                "slot {slot} ended with {status}:\n{log}"
+            );
+            drop(self.take(slot));
+            self.start(slot, &State::Own);
+            self.restarts += 1;
         }
     }
 }

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use tests::system::{Instance, State};
+use tests::system::{Instance, Scene, State};
 use tests::wait_at_most;
 
 use crate::report::{IN_CHECKPOINT, IN_RELEASE};
-use crate::site::{PARTITIONS, Site};
+use crate::site::Site;
 
 /// How long a transaction is waited for; one is begun every few milliseconds while there is load.
 const AIM_WITHIN: Duration = Duration::from_secs(20);
@@ -53,7 +53,7 @@ pub(crate) enum Next {
 
 impl Fault {
     pub(crate) fn draw(site: &mut Site) -> Self {
-        let running = site.fleet.running().len();
+        let running = site.scene.fleet.running().len();
         let throw = site.dice.below(100);
         match throw {
             0..52 => Self::Kill {
@@ -102,16 +102,18 @@ impl Site {
             Fault::Replace => self.replace(),
             Fault::Restart { is_state_lost } => self.restart(is_state_lost),
             Fault::Leave => {
-                let running = self.fleet.running();
+                let running = self.scene.fleet.running();
                 let slot = *self.dice.one_of(&running);
-                assert_eq!(self.fleet.take(slot).stop(), Some(0));
+                self.stop(slot);
             }
             Fault::Join => {
-                let vacant = self.fleet.vacant();
+                let vacant = self.scene.fleet.vacant();
                 let slot = *self.dice.one_of(&vacant);
-                self.fleet.start(slot, &State::Own);
+                self.scene.fleet.start(slot, &State::Own);
             }
             Fault::Broker => {
+                // A process that starts while the broker is away says so and ends.
+                self.scene.fleet.is_supervised = true;
                 self.broker.kill();
                 self.broker.restart();
             }
@@ -123,14 +125,14 @@ impl Site {
     fn victim(&mut self, is_aimed: bool) -> (usize, Option<String>) {
         if !is_aimed {
             // Wherever it has come to: starting, reading, joining.
-            let running = self.fleet.running();
+            let running = self.scene.fleet.running();
             let slot = *self.dice.one_of(&running);
-            return (slot, self.fleet.transactional_id(slot));
+            return (slot, self.scene.fleet.transactional_id(slot));
         }
         self.await_owner();
-        let owners = self.owners();
+        let owners = self.scene.owners();
         let slot = *self.dice.one_of(&owners);
-        let id = self.fleet.transactional_id(slot).unwrap();
+        let id = self.scene.fleet.transactional_id(slot).unwrap();
         self.aim(&id);
         (slot, Some(id))
     }
@@ -146,12 +148,12 @@ impl Site {
 
     fn kill(&mut self, is_aimed: bool, next: Next) {
         let (slot, id) = self.victim(is_aimed);
-        self.fleet.take(slot).kill();
+        self.scene.fleet.take(slot).kill();
         if id.is_some_and(|id| self.transactions.is_left_open(&id)) {
             self.report.note(IN_CHECKPOINT);
         }
         if self.dice.once_in(3) {
-            self.copies.extend(self.fleet.keep_copy(slot));
+            self.copies.extend(self.scene.fleet.keep_copy(slot));
         }
         let state = match next {
             Next::Nobody => {
@@ -168,24 +170,24 @@ impl Site {
                 State::Empty
             }
         };
-        self.fleet.start(slot, &state);
+        self.scene.fleet.start(slot, &state);
     }
 
     fn kill_leader(&mut self) {
         self.await_owner();
-        let fleet = &mut self.fleet;
+        let fleet = &mut self.scene.fleet;
         let leader = wait_at_most(EXPELLED_WITHIN, || fleet.leader());
-        let slot = leader.unwrap_or_else(|| panic!("nobody leads:\n{}", self.fleet.logs()));
-        let running = self.fleet.running();
-        let id = format!("{}-release", self.fleet.deployment.cluster.group_id());
+        let slot = leader.unwrap_or_else(|| panic!("nobody leads:\n{}", self.scene.fleet.logs()));
+        let running = self.scene.fleet.running();
+        let id = format!("{}-release", self.scene.fleet.deployment.cluster.group_id());
         self.aim(&id);
-        self.fleet.take(slot).kill();
+        self.scene.fleet.take(slot).kill();
         if self.transactions.is_left_open(&id) {
             self.report.note(IN_RELEASE);
         }
         // Another one is to close the month: this one comes back only if it was the last.
         if running.len() == 1 {
-            self.fleet.start(slot, &State::Own);
+            self.scene.fleet.start(slot, &State::Own);
         }
     }
 
@@ -194,38 +196,37 @@ impl Site {
         let (slot, id) = if is_aimed {
             self.victim(true)
         } else {
-            let owners = self.owners();
+            let owners = self.scene.owners();
             (*self.dice.one_of(&owners), None)
         };
-        let mark = self.fleet.instance(slot).log().len();
-        self.fleet.instance(slot).freeze();
+        let mark = self.scene.fleet.instance(slot).log().len();
+        self.scene.fleet.instance(slot).freeze();
         if id.is_some_and(|id| self.transactions.is_left_open(&id)) {
             self.report.note("frozen in a checkpoint");
         }
-        let all = PARTITIONS.iter().sum::<u32>() as usize;
-        let others: Vec<usize> = self.fleet.running();
+        let others: Vec<usize> = self.scene.fleet.running();
         let others: Vec<usize> = others.into_iter().filter(|other| *other != slot).collect();
-        let fleet = &mut self.fleet;
+        let fleet = &mut self.scene.fleet;
         let taken = wait_at_most(EXPELLED_WITHIN, || {
             let owned: usize = others.iter().map(|other| fleet.owned(*other)).sum();
-            (owned == all).then_some(())
+            (owned == Scene::PARTITIONS).then_some(())
         });
         assert!(
             taken.is_some(),
             "nobody takes the partitions of slot {slot}:\n{}",
-            self.fleet.logs()
+            self.scene.fleet.logs()
         );
-        self.fleet.instance(slot).thaw();
+        self.scene.fleet.instance(slot).thaw();
         self.see_told(slot, mark, &[LOST, FENCED, NOT_MEMBER]);
-        if self.fleet.instance(slot).ended().is_some() {
-            assert_eq!(self.fleet.take(slot).code(TOLD_WITHIN), Some(75));
-            self.fleet.start(slot, &State::Own);
+        if self.scene.fleet.instance(slot).ended().is_some() {
+            assert_eq!(self.scene.fleet.take(slot).code(TOLD_WITHIN), Some(75));
+            self.scene.fleet.start(slot, &State::Own);
         }
     }
 
     /// Waits until a woken instance says what became of it.
     fn see_told(&mut self, slot: usize, mark: usize, sentences: &[&'static str]) {
-        let instance = self.fleet.instance(slot);
+        let instance = self.scene.fleet.instance(slot);
         let said = told(instance, mark, sentences);
         let Some(said) = said else {
             panic!("a zombie says nothing:\n{}", instance.log());
@@ -238,32 +239,32 @@ impl Site {
     }
 
     fn replace(&mut self) {
-        let running = self.fleet.running();
+        let running = self.scene.fleet.running();
         let statics: Vec<usize> = running
             .into_iter()
-            .filter(|slot| self.fleet.is_static(*slot))
+            .filter(|slot| self.scene.fleet.is_static(*slot))
             .collect();
         let Some(slot) = statics.first().copied() else {
             return self.restart(false);
         };
         let joined = wait_at_most(EXPELLED_WITHIN, || {
-            (self.fleet.owned(slot) > 0).then_some(())
+            (self.scene.fleet.owned(slot) > 0).then_some(())
         });
         assert!(
             joined.is_some(),
             "slot {slot} counts nothing:\n{}",
-            self.fleet.logs()
+            self.scene.fleet.logs()
         );
-        self.fleet.instance(slot).freeze();
-        let former = self.fleet.start(slot, &State::Empty);
+        self.scene.fleet.instance(slot).freeze();
+        let former = self.scene.fleet.start(slot, &State::Empty);
         let mut former = former.unwrap();
         let replaced = wait_at_most(EXPELLED_WITHIN, || {
-            (self.fleet.owned(slot) > 0).then_some(())
+            (self.scene.fleet.owned(slot) > 0).then_some(())
         });
         assert!(
             replaced.is_some(),
             "nobody takes its place:\n{}",
-            self.fleet.logs()
+            self.scene.fleet.logs()
         );
         let mark = former.log().len();
         former.thaw();
@@ -273,17 +274,30 @@ impl Site {
         self.report.note("zombie told: fenced");
     }
 
+    fn stop(&mut self, slot: usize) {
+        let mut instance = self.scene.fleet.take(slot);
+        // Before it listens to signals they end it, as they end every process.
+        wait_at_most(EXPELLED_WITHIN, || {
+            let is_up = instance.log().contains("serving HTTP") || instance.ended().is_some();
+            is_up.then_some(())
+        });
+        let code = instance.stop();
+        // It may just have found the broker away.
+        let is_excused = self.scene.fleet.is_supervised && code == Some(75);
+        assert!(code == Some(0) || is_excused, "it ended with {code:?}");
+    }
+
     fn restart(&mut self, is_state_lost: bool) {
-        let running = self.fleet.running();
+        let running = self.scene.fleet.running();
         let slot = *self.dice.one_of(&running);
-        assert_eq!(self.fleet.take(slot).stop(), Some(0));
+        self.stop(slot);
         let state = if is_state_lost {
             self.report.note("state deleted");
             State::Empty
         } else {
             State::Own
         };
-        self.fleet.start(slot, &state);
+        self.scene.fleet.start(slot, &state);
     }
 }
 

@@ -9,6 +9,8 @@ use std::io::Write as _;
 pub(crate) struct Report {
     faults: BTreeMap<&'static str, usize>,
     notes: BTreeMap<&'static str, usize>,
+    /// Processes that ended while the broker was away because a restart may help, and were started again.
+    pub(crate) restarts: usize,
     /// Records that were put in.
     pub(crate) records: usize,
     /// Releases that a subscriber has.
@@ -60,11 +62,12 @@ impl fmt::Display for Report {
         };
         write!(
             f,
-            "{} faults ({}); {}; {} of {} kills between begin and end of a transaction; {} records, {} releases \
+            "{} faults ({}); {}; {} starts while the broker was away; {} of {} kills between begin and end of a transaction; {} records, {} releases \
              and {} dead letters each once, {} counts equal",
             self.faults(),
             list(&self.faults),
             list(&self.notes),
+            self.restarts,
             self.kills_inside(),
             self.kills(),
             self.records,

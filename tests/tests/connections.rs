@@ -1,0 +1,166 @@
+//! Connections that are cut in the middle of checkpoints and releases, slow, and narrow: the broker lives, and
+//! nobody can reach it, or only late.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "all of this is tests, the helpers outside of the test functions too"
+)]
+
+use std::io::Write as _;
+
+use tests::system::{SOON, Scene, State};
+use tests::{
+    Broker, Installation, Proxy, Toxiproxy, Transactions, free_port, installation_or_skip,
+    toxiproxy_or_skip, wait_at_most, wait_until,
+};
+
+const CUTS: usize = 6;
+
+/// A broker with a second listener, which it says is where the proxy is.
+fn proxied(kafka: &'static Installation, toxiproxy: &Toxiproxy) -> (Broker, Proxy) {
+    let behind = free_port();
+    let proxy = toxiproxy.proxy("broker", behind);
+    let plain = "PLAINTEXT://127.0.0.1:{port}";
+    let listeners =
+        format!("{plain},CONTROLLER://127.0.0.1:{{controller}},PROXIED://127.0.0.1:{behind}");
+    let advertised = format!("{plain},PROXIED://127.0.0.1:{}", proxy.port);
+    let protocols = "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,PROXIED:PLAINTEXT";
+    let properties = [
+        ("listeners", listeners.as_str()),
+        ("advertised.listeners", &advertised),
+        ("listener.security.protocol.map", protocols),
+    ];
+    (Broker::start(kafka, &properties), proxy)
+}
+
+struct Wire {
+    scene: Scene,
+    proxy: Proxy,
+    transactions: Transactions,
+}
+
+impl Wire {
+    /// Slot 0 goes through the proxy, slot 1 does not.
+    fn new(broker: &Broker, proxy: Proxy) -> Self {
+        let mut scene = Scene::new(&broker.bootstrap(), 1, (0, 2), 10_000, 5);
+        let address = format!("127.0.0.1:{}", proxy.port);
+        scene
+            .fleet
+            .configure(0, "kafka.bootstrap_servers", &address);
+        scene.fleet.start(0, &State::Own);
+        scene.stream.flow();
+        scene.await_owned(&[0]);
+        Self {
+            scene,
+            proxy,
+            transactions: Transactions::new(&broker.bootstrap()),
+        }
+    }
+
+    /// Cuts everything in the middle of a transaction; whether that was left open then.
+    fn cut_in(&mut self, id: &str) -> bool {
+        let transactions = &mut self.transactions;
+        wait_until("a transaction begins", SOON, || {
+            (0..400).any(|_| transactions.is_open(id))
+        });
+        self.proxy.cut();
+        self.transactions.is_left_open(id)
+    }
+
+    fn says(&mut self, text: &str) -> usize {
+        self.scene.fleet.instance(0).log().matches(text).count()
+    }
+}
+
+fn cut_in_checkpoints(wire: &mut Wire) -> usize {
+    let id = wire.scene.fleet.transactional_id(0).unwrap();
+    let mut inside = 0;
+    for _ in 0..CUTS {
+        wire.scene.stream.flow();
+        inside += usize::from(wire.cut_in(&id));
+        // Until it has noticed, or a moment later.
+        let noticed = wire.says("checkpoint not committed");
+        wait_at_most(std::time::Duration::from_millis(500), || {
+            (wire.says("checkpoint not committed") > noticed).then_some(())
+        });
+        wire.proxy.heal();
+        wire.scene.await_owned(&[0]);
+    }
+    wire.scene.settle();
+    inside
+}
+
+fn cut_in_releases(wire: &mut Wire) -> usize {
+    let id = format!("{}-release", wire.scene.fleet.deployment.cluster.group_id());
+    let mut inside = 0;
+    for _ in 0..2 {
+        let put = wire.scene.stream.put();
+        wire.scene.stream.flow();
+        wait_until("there is something to release", SOON, || {
+            wire.scene.stream.put() > put + 200
+        });
+        wire.scene.stream.pause();
+        inside += usize::from(wire.cut_in(&id));
+        wire.proxy.heal();
+        wire.scene.settle();
+    }
+    inside
+}
+
+/// Every answer a third of a second late, then all of them through a thin pipe.
+fn slow_down(wire: &mut Wire) {
+    for (kind, attributes) in [
+        ("latency", [("latency", 150), ("jitter", 50)].as_slice()),
+        ("bandwidth", [("rate", 40)].as_slice()),
+    ] {
+        wire.proxy.add(kind, attributes);
+        let put = wire.scene.stream.put();
+        wire.scene.stream.flow();
+        wait_until("there is something to count", SOON, || {
+            wire.scene.stream.put() > put + 1000
+        });
+        wire.scene.settle();
+        wire.proxy.remove(kind);
+    }
+}
+
+/// Cut off for longer than its session, it loses its partitions to the other one, and is told when it is back.
+fn cut_off(wire: &mut Wire) {
+    wire.scene.stream.flow();
+    wire.scene.fleet.start(1, &State::Own);
+    wire.scene.await_owned(&[0, 1]);
+    let lost = wire.says("the assignment was lost");
+    wire.proxy.cut();
+    wait_until("the other one counts everything", SOON, || {
+        wire.scene.fleet.owned(1) == Scene::PARTITIONS
+    });
+    wire.proxy.heal();
+    wait_until("it says that its partitions are lost", SOON, || {
+        wire.says("the assignment was lost") > lost
+    });
+    wire.scene.await_owned(&[0, 1]);
+    wire.scene.settle();
+}
+
+#[test]
+fn connections_that_are_cut_or_slow_change_no_figure() {
+    let (Some(kafka), Some(toxiproxy)) = (installation_or_skip(), toxiproxy_or_skip()) else {
+        return;
+    };
+    let toxiproxy = Toxiproxy::start(&toxiproxy);
+    let (broker, proxy) = proxied(kafka, &toxiproxy);
+    let mut wire = Wire::new(&broker, proxy);
+    let checkpoints = cut_in_checkpoints(&mut wire);
+    let releases = cut_in_releases(&mut wire);
+    slow_down(&mut wire);
+    cut_off(&mut wire);
+    let text = format!(
+        "connections cut {} times, {checkpoints} times in a checkpoint and {releases} times in a release; {} \
+         checkpoints said not to be committed, {} of them of unknown outcome\n",
+        CUTS + 3,
+        wire.says("checkpoint not committed"),
+        wire.says("outcome unknown"),
+    );
+    std::io::stderr().write_all(text.as_bytes()).unwrap();
+    wire.scene.end();
+}

@@ -1,0 +1,46 @@
+//! Three brokers, of which one after the other is killed: leaders and coordinators move, and the figures do
+//! not.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "all of this is tests, the helpers outside of the test functions too"
+)]
+
+use std::io::Write as _;
+use std::time::Instant;
+
+use tests::system::{Scene, State};
+use tests::{Brokers, installation_or_skip};
+
+#[test]
+fn a_lost_broker_costs_no_count_and_no_release() {
+    let Some(kafka) = installation_or_skip() else {
+        return;
+    };
+    let mut brokers = Brokers::start(kafka);
+    let mut scene = Scene::new(&brokers.bootstrap(), 3, (1, 1), 20_000, 4);
+    for slot in 0..2 {
+        scene.fleet.start(slot, &State::Own);
+    }
+    scene.stream.flow();
+    scene.await_owned(&[0, 1]);
+    for broker in 0..brokers.len() {
+        // Under load, and while it is away everything is counted and released.
+        scene.stream.flow();
+        scene.await_owned(&[0, 1]);
+        brokers.kill(broker);
+        let killed = Instant::now();
+        let audited = scene.settle();
+        let text = format!(
+            "broker {broker} of three lost: everything released {:.1?} later, {} counts equal\n",
+            killed.elapsed(),
+            audited.comparison.exact
+        );
+        std::io::stderr().write_all(text.as_bytes()).unwrap();
+        brokers.restart(broker);
+    }
+    scene.stream.flow();
+    scene.await_owned(&[0, 1]);
+    scene.settle();
+    scene.end();
+}
