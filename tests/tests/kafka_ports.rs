@@ -525,6 +525,47 @@ fn a_static_member_that_was_replaced_is_told_so() {
 }
 
 #[test]
+fn a_session_that_ran_out_is_a_loss_although_a_partition_is_added_before_that_is_noticed() {
+    let Some(kafka) = installation_or_skip() else {
+        return;
+    };
+    let mut broker = Broker::start(kafka, &[]);
+    let world = World::new(&broker, 2);
+    let session = [
+        ("session.timeout.ms", "1000"),
+        ("heartbeat.interval.ms", "200"),
+    ];
+    let cluster = world.with(&broker, &session);
+    let mut source = Source::new(&cluster, world.topics.inputs.clone()).unwrap();
+    let (id, topics) = (unique("id"), world.topics.clone());
+    let mut checkpoints = Checkpoints::new(&cluster, &id, source.membership(), topics);
+    source.join().unwrap();
+    wait_until(
+        "both partitions are assigned",
+        SOON,
+        || matches!(source.poll(SLICE).unwrap(), Input::Assigned(both) if both.len() == 2),
+    );
+
+    broker.freeze();
+    let transaction = Transaction {
+        offsets: vec![(input(0), Offset(0))],
+        ..Transaction::default()
+    };
+    wait_until("the session is over", SOON, || {
+        let committed = checkpoints.commit(&transaction);
+        matches!(committed, Err(CommitError::NotMember(_)))
+    });
+    source.assign(&[(input(0), Offset(0))]).unwrap();
+    let lost = wait_for("it is told", SOON, || match source.poll(SLICE).unwrap() {
+        Input::Lost(partitions) => Some(partitions),
+        Input::Nothing => None,
+        other => panic!("{other:?}"),
+    });
+    assert_eq!(lost.len(), 2);
+    broker.thaw();
+}
+
+#[test]
 fn a_broker_that_is_away_costs_time_and_nothing_else() {
     let Some(kafka) = installation_or_skip() else {
         return;

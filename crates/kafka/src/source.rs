@@ -141,7 +141,7 @@ impl Source {
     fn rebalance(&mut self) -> Result<Option<Next>, Error> {
         while let Some(notice) = self.consumer.context().take_notice() {
             self.offsets.forget();
-            match notice {
+            match self.as_it_is(notice) {
                 Notice::Assign(named) => {
                     self.seat_anew()?;
                     self.answer(self.consumer.incremental_assign(&TopicPartitionList::new()))?;
@@ -175,6 +175,15 @@ impl Source {
             }
         }
         Ok(None)
+    }
+
+    /// librdkafka takes a loss for a revocation once partitions are added, as those of an earlier rebalance may be
+    /// before this one is noticed. Whoever is no member has lost them all.
+    fn as_it_is(&self, notice: Notice) -> Notice {
+        match notice {
+            Notice::Revoke(named) if !self.membership().is_valid() => Notice::Lose(named),
+            other => other,
+        }
     }
 
     /// Looks at the next message of the batch; none if there is nothing in it for the engine.

@@ -43,6 +43,7 @@ fn passes(code: Code) -> bool {
             | C::Retry
             | C::NodeUpdate
             | C::BrokerDestroy
+            | C::DestroyBroker
             | C::Outdated
             | C::UnknownPartition
             | C::UnknownTopic
@@ -169,6 +170,7 @@ mod tests {
             Code::NotLeaderForPartition,
             Code::UnstableOffsetCommit,
             Code::CoordinatorNotAvailable,
+            Code::DestroyBroker,
         ] {
             assert_eq!(stopping_code("reading", code), None, "{code:?}");
         }
