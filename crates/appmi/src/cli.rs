@@ -80,6 +80,10 @@ pub enum Command {
     Settings(Settings),
     /// Shows what a state directory holds, without Kafka.
     Inspect(Inspect),
+    /// Throws away all counts, to count anew from the input topics. Released months stay.
+    ///
+    /// Without --yes it only says what would happen. Refused (exit code 75) while an instance runs.
+    Reset(Reset),
     /// Writes completions for a shell to standard output.
     Completions {
         /// The shell.
@@ -156,6 +160,14 @@ pub struct Inspect {
     /// Writes JSON, for programs.
     #[arg(long)]
     pub json: bool,
+}
+
+/// Arguments of `appmi reset`.
+#[derive(Debug, Args)]
+pub struct Reset {
+    /// Does it.
+    #[arg(long)]
+    pub yes: bool,
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use appmi::cli::{Cli, Command, Global, Inspect};
 use appmi::config::{self, Config, Refused};
 use appmi::exit::{self, Exit};
 use appmi::signals::StopRequest;
-use appmi::{check, demo, inspect, logging, output, run, settings, topics};
+use appmi::{check, demo, inspect, logging, output, reset, run, settings, topics};
 use clap::{CommandFactory, Parser};
 
 /// Overrides `malloc`, so that librdkafka and RocksDB allocate from it too.
@@ -34,6 +34,9 @@ fn obey(cli: Cli) -> Exit {
             settings::settings(&config, arguments.apply)
         }),
         Command::Inspect(arguments) => inspect_state(&cli.global, &arguments),
+        Command::Reset(arguments) => {
+            configured(&cli.global, |config| reset::reset(&config, arguments.yes))
+        }
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "appmi", &mut script);

@@ -83,7 +83,7 @@ pub fn run(config: &Config, stop: &StopRequest) -> Exit {
     exit
 }
 
-fn check_topics(cluster: &Cluster, topics: &Topics) -> Result<(), Exit> {
+pub(crate) fn check_topics(cluster: &Cluster, topics: &Topics) -> Result<(), Exit> {
     let inspected = Admin::new(cluster).and_then(|admin| admin.inspect(topics));
     let inspected = inspected.map_err(|error| exit_of(&error))?;
     let faults: Vec<String> = inspected

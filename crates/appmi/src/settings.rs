@@ -1,23 +1,16 @@
 //! `appmi settings`: the settings in force beside the configured ones, and putting these in force.
 
-use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
-
-use engine::ports::{CommitError, Journal as _, LeaderRecord, Published, Releases as _};
+use engine::ports::{CommitError, Journal as _, Releases as _};
 use engine::{Error, settings};
 use kafka::{Cluster, Journal, Releases, Topics};
-use model::Offset;
-use wire::partials::{self, PartialKey};
+use wire::partials::PartialKey;
 use wire::v1::Settings;
 
 use crate::config::Config;
 use crate::exit::Exit;
-use crate::output;
 use crate::pipeline::{engine_options, exit_of};
 use crate::run;
-
-/// How long reading the recorded settings may take without anything coming.
-const READ_WITHIN: Duration = Duration::from_secs(30);
+use crate::{output, owned};
 
 /// What is recorded in the partials topic, beside what this configuration would record.
 #[derive(Debug)]
@@ -46,48 +39,19 @@ impl Recorded {
 pub fn recorded(cluster: &Cluster, topics: &Topics, config: &Config) -> Result<Recorded, Error> {
     let mut journal = Journal::new(cluster, topics.clone())?;
     let (partials, month_close) = journal.partition_counts();
-    let silent =
-        || Error::World("the partials topic can't be read in time: is the broker well?".into());
-    let began = Instant::now();
-    let ends = loop {
-        match journal.ends()? {
-            Some(ends) => break ends,
-            None if began.elapsed() > READ_WITHIN => return Err(silent()),
-            None => {}
-        }
-    };
-    let settings_at = Published::Partials(0);
-    let ends: BTreeMap<Published, Offset> = ends.into_iter().collect();
-    let others: Vec<_> = ends
-        .iter()
-        .filter(|(at, _)| **at != settings_at)
-        .map(|(at, end)| (*at, *end))
-        .collect();
-    journal.start(&others)?;
-    let end = ends.get(&settings_at).copied().unwrap_or(Offset(0));
-    let mut position = Offset(0);
     let mut in_force = None;
-    let mut heard = Instant::now();
-    while position < end {
-        let batch = journal.poll(Duration::from_millis(200))?;
-        for record in batch.records {
+    owned::read(
+        &mut journal,
+        |at| at != settings::AT,
+        |record| {
             if let (Ok(PartialKey::Settings), Some(value)) =
-                (PartialKey::decode(&record.key), record.value)
+                (PartialKey::decode(&record.key), &record.value)
             {
-                let read = partials::decode::<Settings>(&value);
-                in_force = Some(read.map_err(|error| Error::Contradiction(error.to_string()))?);
+                in_force = Some(settings::read(value)?);
             }
-        }
-        for (at, next) in batch.positions {
-            if at == settings_at {
-                position = next;
-                heard = Instant::now();
-            }
-        }
-        if heard.elapsed() > READ_WITHIN {
-            return Err(silent());
-        }
-    }
+            Ok(())
+        },
+    )?;
     let configured = settings::of(&engine_options(config), partials, month_close);
     Ok(Recorded {
         in_force,
@@ -149,18 +113,13 @@ fn put_in_force(
     in_force: &Settings,
 ) -> Result<u64, Error> {
     let number = in_force.number + 1;
-    let filling = in_force.filling.clone();
     let settings = Settings {
         number,
-        filling,
+        filling: in_force.filling.clone(),
+        recount: in_force.recount.clone(),
         ..recorded.configured.clone()
     };
-    let record = LeaderRecord {
-        to: Published::Partials(0),
-        key: PartialKey::Settings.encode(),
-        value: Some(partials::encode(&settings)),
-        headers: Vec::new(),
-    };
+    let record = settings::record(&settings);
     let mut releases = Releases::new(cluster, topics.clone());
     let published = releases.take().and_then(|()| releases.publish(&[record]));
     published.map(|()| number).map_err(|error| match error {

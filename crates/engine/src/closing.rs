@@ -53,9 +53,13 @@ pub fn boundary(options: &Options, month: Month) -> Timestamp {
 pub const RETENTION_MONTHS_MIN: u32 = 11;
 
 /// The first month that partitions should keep, if months before it may be dropped: `retention_months` before
-/// the latest closed month, and every month whose 12-month window holds a dropped month is closed.
+/// the latest closed month, and every month whose 12-month window holds a dropped month is closed. Not
+/// during a recount, whose events are older than that.
 #[must_use]
 pub fn floor_due(options: &Options, view: &View) -> Option<Month> {
+    if view.is_recounting() {
+        return None;
+    }
     let retention = retention_months(options);
     let floor = view
         .latest_closed()?

@@ -7,20 +7,22 @@
 mod checkpointing;
 mod leading;
 mod owned;
+mod restoring;
 mod taking;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use model::{InputPartition, KindId, Offset, Timestamp};
+use model::{InputPartition, KindId, Timestamp};
 use wire::v1;
 
 use crate::aggregate::Counter;
-use crate::ports::{Bounds, Error, Input, Ports, Published};
+use crate::ports::{Bounds, Error, Input, Ports};
 use crate::view::View;
 use crate::{Limits, Occurrence, Options, closing, settings};
 use leading::Lead;
 use owned::Owned;
+use restoring::Restoring;
 use taking::Claim;
 
 /// Longest wait for input when nothing else is to be done.
@@ -33,17 +35,6 @@ const MEASURE_INTERVAL: Duration = Duration::from_millis(500);
 const IDLE_INTERVAL: Duration = Duration::from_secs(1);
 /// How often the number of input partitions is asked for.
 const COUNTS_INTERVAL: Duration = Duration::from_secs(30);
-
-/// How far the view is being read before the group is joined.
-#[derive(Debug)]
-enum Restoring {
-    /// The ends of the owned topics are to be fetched.
-    Begun,
-    /// Up to these ends, which the topics had when it began.
-    To(Vec<(Published, Offset)>),
-    /// They have been read.
-    Done,
-}
 
 /// One instance of appmi.
 #[derive(Debug)]
@@ -80,14 +71,12 @@ impl Instance {
     /// # Errors
     /// If the view can't be opened or the broker refuses.
     pub fn open(options: Options, ports: &mut Ports<'_>) -> Result<Option<Self>, Error> {
-        let (topic_ids, ends) = loop {
+        let topic_ids = loop {
             if ports.host.is_asked_to_stop() {
                 return Ok(None);
             }
-            if let Some(ids) = ports.journal.topic_ids()?
-                && let Some(ends) = ports.journal.ends()?
-            {
-                break (ids, ends);
+            if let Some(ids) = ports.journal.topic_ids()? {
+                break ids;
             }
         };
         let (partials, month_close) = ports.journal.partition_counts();
@@ -101,8 +90,6 @@ impl Instance {
         if let Some(why) = discarded {
             ports.host.observe(&Occurrence::ViewDiscarded(why));
         }
-        let positions: Vec<_> = view.positions().collect();
-        ports.journal.start(&positions)?;
         let never = Timestamp::MIN;
         Ok(Some(Self {
             own_settings: settings::of(&options, partials, month_close),
@@ -111,7 +98,7 @@ impl Instance {
             partials_partitions: partials,
             month_close_partitions: month_close,
             view,
-            restoring: Restoring::To(ends),
+            restoring: Restoring::Begun,
             joined: false,
             agreed_settings: None,
             assigned: BTreeSet::new(),
@@ -204,50 +191,6 @@ impl Instance {
             }
         }
         self.turned_at = now;
-    }
-
-    /// Reads what was published; true if there was something.
-    fn read_view(&mut self, ports: &mut Ports<'_>) -> Result<bool, Error> {
-        let wait = match self.restoring {
-            Restoring::Done => Duration::ZERO,
-            Restoring::Begun | Restoring::To(_) => WAIT_MAX,
-        };
-        let batch = ports.journal.poll(wait)?;
-        let has_read = !batch.records.is_empty() || !batch.positions.is_empty();
-        if has_read && self.view.apply(ports.store, batch)? {
-            self.begin_anew(ports)?;
-        }
-        if matches!(self.restoring, Restoring::Begun)
-            && let Some(ends) = ports.journal.ends()?
-        {
-            self.restoring = Restoring::To(ends);
-        }
-        if let Restoring::To(ends) = &self.restoring {
-            let records_left = self.view.left(ends);
-            ports.host.observe(&Occurrence::Restoring { records_left });
-            if records_left == 0 {
-                self.restoring = Restoring::Done;
-            }
-        }
-        Ok(has_read)
-    }
-
-    /// The partials topic was filled anew: what is known of the former filling is thrown away.
-    fn begin_anew(&mut self, ports: &mut Ports<'_>) -> Result<(), Error> {
-        if !self.owned.is_empty() {
-            return Err(Error::World(
-                "the partials topic was emptied and filled anew while this process counted: start it again".into(),
-            ));
-        }
-        ports.host.observe(&Occurrence::ViewDiscarded(
-            "it belongs to another filling of the partials topic",
-        ));
-        self.view.discard(ports.store)?;
-        ports.journal.start(&[])?;
-        self.restoring = Restoring::Begun;
-        self.agreed_settings = None;
-        self.lead = Lead::default();
-        Ok(())
     }
 
     fn agree_on_settings(&mut self) -> Result<(), Error> {

@@ -16,6 +16,7 @@ pub mod aggregate;
 pub mod checkpoint;
 pub mod closing;
 pub mod delta;
+pub mod recount;
 pub mod release;
 pub mod settings;
 pub mod view;

@@ -2,9 +2,14 @@
 //! differ is told so.
 
 use model::Kinds;
-use wire::{partials, v1};
+use wire::partials::{self, PartialKey};
+use wire::v1;
 
 use crate::Options;
+use crate::ports::{Error, LeaderRecord, Published};
+
+/// The partition that holds them.
+pub const AT: Published = Published::Partials(0);
 
 /// What would be recorded for these options, with number 0 and no filling.
 #[must_use]
@@ -36,7 +41,51 @@ pub fn of(
             .map(ToString::to_string)
             .collect(),
         kinds: kinds(&options.kinds),
+        recount: None,
     }
+}
+
+/// Reads recorded settings.
+///
+/// # Errors
+/// If they are not settings, or the topic that they stand for has a newer format than this version reads.
+pub fn read(value: &[u8]) -> Result<v1::Settings, Error> {
+    let settings: v1::Settings = partials::decode(value).map_err(|_| {
+        Error::Contradiction(
+            "the record `settings` of the partials topic can't be understood: was it written by something else?"
+                .into(),
+        )
+    })?;
+    if settings.format > partials::FORMAT {
+        return Err(Error::Configuration(format!(
+            "the partials topic has format {}, this version reads formats up to {}: use the version that \
+             wrote it, or a newer one",
+            settings.format,
+            partials::FORMAT
+        )));
+    }
+    Ok(settings)
+}
+
+/// The record of settings in the partials topic.
+#[must_use]
+pub fn record(settings: &v1::Settings) -> LeaderRecord {
+    LeaderRecord {
+        to: AT,
+        key: PartialKey::Settings.encode(),
+        value: Some(partials::encode(settings)),
+        headers: Vec::new(),
+    }
+}
+
+/// The number that the settings had when their filling began: what was counted under an earlier one is of a former
+/// filling.
+#[must_use]
+pub fn first_number(settings: &v1::Settings) -> u64 {
+    settings
+        .recount
+        .as_ref()
+        .map_or(1, |recount| recount.settings)
 }
 
 /// How a process's settings differ from those in force, and what can be done about it.
@@ -71,7 +120,7 @@ impl Differences {
             ". Restore the recorded value, or put the new one in force with `appmi settings --apply`"
         } else {
             ". What is recorded there can't change while the topic holds counts: restore the recorded value, \
-             or count anew with other topics and another group id"
+             or count anew from the input log with `appmi reset`"
         });
         text
     }

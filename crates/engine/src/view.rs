@@ -18,6 +18,7 @@ use sketch::Precision;
 use wire::v1;
 
 use crate::ports::{Change, Error, Published, Store};
+use crate::settings;
 use holding::Holding;
 
 /// What an input partition's owner last published of it.
@@ -62,6 +63,8 @@ pub struct View {
     closed: BTreeMap<Month, Closed>,
     /// Counts up with every change of a month's cells, since the process started.
     changes: BTreeMap<Month, u64>,
+    /// Input partitions that a former filling had counted further, with how far this one has to get.
+    recount: BTreeMap<InputPartition, Offset>,
     holding: Holding,
 }
 
@@ -82,14 +85,7 @@ impl View {
     ) -> Result<(Self, Discarded), Error> {
         let mut discarded = None;
         let mut value = Vec::new();
-        if store.get(keys::FORMAT_KEY, &mut value)? {
-            if value != keys::FORMAT.to_be_bytes() {
-                return Err(Error::Configuration(format!(
-                    "the state directory has format {value:02x?}, this version reads {}: use the version \
-                     that wrote it, or delete the directory (it is restored from the partials topic)",
-                    keys::FORMAT
-                )));
-            }
+        if check_format(store)? {
             store.get(keys::TOPICS_KEY, &mut value)?;
             if value != topic_ids.concat() {
                 discarded = Some("it belongs to other topics of the same names");
@@ -106,6 +102,7 @@ impl View {
             newest_append: None,
             closed: BTreeMap::new(),
             changes: BTreeMap::new(),
+            recount: BTreeMap::new(),
             holding: Holding::default(),
         };
         if discarded.is_some() {
@@ -142,8 +139,64 @@ impl View {
         self.newest_append = None;
         self.closed.clear();
         self.changes.clear();
+        self.recount.clear();
         self.holding.clear();
         Ok(())
+    }
+
+    /// Enters a filling whose records begin further behind in the topic. To be called with its settings before anything of it is read:
+    /// what stands before them is of a former filling.
+    ///
+    /// # Errors
+    /// If the store can't be written.
+    pub fn enter(
+        &mut self,
+        store: &mut dyn Store,
+        settings: v1::Settings,
+        appended_at: Timestamp,
+    ) -> Result<(), Error> {
+        let mut changes = vec![
+            Change::Put(keys::SETTINGS_KEY.to_vec(), settings.encode_to_vec()),
+            Change::Put(
+                keys::SETTINGS_AT_KEY.to_vec(),
+                appended_at.as_millis().to_be_bytes().to_vec(),
+            ),
+        ];
+        let begins = settings.recount.iter().flat_map(|recount| &recount.begins);
+        for (partition, begin) in (0..).zip(begins) {
+            let at = Published::Partials(partition);
+            changes.push(Change::Put(keys::read(at), begin.to_be_bytes().to_vec()));
+            self.read.insert(at, Offset(*begin));
+        }
+        store.write(&changes)?;
+        self.settings = Some(settings);
+        self.settings_at = Some(appended_at);
+        self.note_recount();
+        Ok(())
+    }
+
+    /// Whether events that a former filling had counted are still to be counted again: until then every figure
+    /// lacks some.
+    #[must_use]
+    pub fn is_recounting(&self) -> bool {
+        !self.recount.is_empty()
+    }
+
+    /// Recalls what is to be counted again, from the settings and what is stated.
+    fn note_recount(&mut self) {
+        let recount = self.settings.iter().flat_map(|settings| &settings.recount);
+        self.recount = recount
+            .flat_map(|recount| &recount.until)
+            .filter_map(|until| {
+                let kind = self.kinds.by_name(&until.kind)?;
+                let partition = until.partition;
+                Some((InputPartition { kind, partition }, Offset(until.position)))
+            })
+            .filter(|(partition, until)| {
+                self.stated(*partition)
+                    .is_none_or(|stated| stated.position() < *until)
+            })
+            .collect();
     }
 
     /// Holds back other than the default number of bytes of a checkpoint whose end has not been read.
@@ -237,15 +290,22 @@ impl View {
             .unwrap_or(self.first_month)
     }
 
-    /// Months before this are sealed: a floor is inside their 12-month window.
+    /// Months before this are sealed: a floor is inside their 12-month window, or the log no longer had all of
+    /// their events when they were counted anew.
     #[must_use]
     pub fn sealed_before(&self) -> Month {
         let floor = self.highest_floor();
-        if floor > self.first_month {
+        let by_floor = if floor > self.first_month {
             floor.plus(11)
         } else {
             self.first_month
-        }
+        };
+        let recount = self
+            .settings
+            .as_ref()
+            .and_then(|settings| settings.recount.as_ref());
+        let by_recount = recount.and_then(|recount| recount.sealed_before.parse().ok());
+        by_recount.map_or(by_floor, |sealed: Month| sealed.max(by_floor))
     }
 
     /// Counts up when a cell of one of these months changes, since the process started.
@@ -361,7 +421,7 @@ impl View {
     fn load(&mut self, store: &dyn Store) -> Result<(), Error> {
         let mut value = Vec::new();
         if store.get(keys::SETTINGS_KEY, &mut value)? {
-            self.settings = Some(decode(&value)?);
+            self.settings = Some(settings::read(&value)?);
         }
         if store.get(keys::SETTINGS_AT_KEY, &mut value)? {
             self.settings_at = Some(Timestamp::from_millis(signed(&value)?));
@@ -392,6 +452,7 @@ impl View {
         for release in releases {
             self.note_closed(&release.map_err(|_| damaged())?)?;
         }
+        self.note_recount();
         Ok(())
     }
 
@@ -417,6 +478,29 @@ impl View {
         }
         Ok(())
     }
+}
+
+/// Whether there is a view in a store, of a format that this version reads.
+///
+/// # Errors
+/// If the store can't be read or holds a newer format.
+pub fn check_format(store: &dyn Store) -> Result<bool, Error> {
+    let mut value = Vec::new();
+    if !store.get(keys::FORMAT_KEY, &mut value)? {
+        return Ok(false);
+    }
+    let format = value
+        .try_into()
+        .map(u32::from_be_bytes)
+        .map_err(|_| damaged())?;
+    if format > keys::FORMAT {
+        return Err(Error::Configuration(format!(
+            "the state directory has format {format}, this version reads formats up to {}: use the version that \
+             wrote it, or delete the directory (it is restored from the partials topic)",
+            keys::FORMAT
+        )));
+    }
+    Ok(true)
 }
 
 /// Reads a page's registers from the store; zeros if it is not there.

@@ -241,14 +241,23 @@ impl Admin {
         Ok(groups.map(|group| group.members().len()).sum())
     }
 
-    /// Deletes a group with its offsets; false if there was none. The brokers refuse one with members.
+    /// Deletes a group with its offsets; false if there was none.
     ///
     /// # Errors
-    /// If the brokers refuse or do not answer.
+    /// [`Error::World`] if it has members; if the brokers refuse or do not answer.
     pub fn delete_group(&self, group: &str) -> Result<bool, Error> {
+        let answer = block_on(self.client.delete_groups(&[group], &options()));
+        if let Ok(results) = &answer
+            && let Some(Err((_, Code::NonEmptyGroup))) = results.first()
+        {
+            return Err(Error::World(format!(
+                "the group {group} has members: stop every instance first; one that was killed is a member until \
+                 its session is over"
+            )));
+        }
         done(
             &format!("deleting the group {group}"),
-            block_on(self.client.delete_groups(&[group], &options())),
+            answer,
             Code::GroupIdNotFound,
         )
     }

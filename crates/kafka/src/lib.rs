@@ -6,6 +6,7 @@
 //! callbacks; every port belongs to the thread that calls it.
 
 mod admin;
+mod beginnings;
 mod checkpoints;
 mod cluster;
 mod context;
@@ -22,6 +23,7 @@ mod topics;
 mod trouble;
 
 pub use admin::{Admin, Counts};
+pub use beginnings::first_timestamps;
 pub use checkpoints::Checkpoints;
 pub use cluster::Cluster;
 pub use drain::{Drain, Drained};

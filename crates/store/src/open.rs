@@ -127,3 +127,11 @@ pub(crate) fn open_to_read(dir: &Path) -> Result<(DB, Cache), OpenError> {
         DB::open_for_read_only(&options, dir, false).map_err(|error| OpenError::of(dir, &error))?;
     Ok((db, cache))
 }
+
+/// Removes the database. What else is in the directory stays.
+pub(crate) fn remove(dir: &Path) -> Result<(), OpenError> {
+    if !dir.join("CURRENT").is_file() {
+        return Ok(());
+    }
+    DB::destroy(&Options::default(), dir).map_err(|error| OpenError::of(dir, &error))
+}

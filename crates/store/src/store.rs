@@ -50,6 +50,14 @@ impl RocksStore {
         })
     }
 
+    /// Removes what is in a directory; nothing if there is none.
+    ///
+    /// # Errors
+    /// If another process has it, or it can't be removed.
+    pub fn remove(dir: &Path) -> Result<(), OpenError> {
+        open::remove(dir)
+    }
+
     /// How much memory and disk the database takes now.
     #[must_use]
     pub fn usage(&self) -> Usage {

@@ -9,14 +9,13 @@ use std::time::Duration;
 
 use model::{Month, Offset, Timestamp};
 use prost::Message as _;
-use wire::partials::PartialKey;
 use wire::releases::{self, ReleaseId};
 use wire::{headers, v1};
 
 use super::Instance;
 use crate::ports::{CommitError, Error, LeaderRecord, Ports, Published};
 use crate::view::{Closed, keys};
-use crate::{Occurrence, closing, release};
+use crate::{Occurrence, closing, release, settings};
 
 /// Pause after a release that failed.
 const RETRY_PAUSE: Duration = Duration::from_secs(1);
@@ -138,7 +137,10 @@ impl Instance {
     }
 
     fn low_watermark(&self, now: Timestamp) -> Option<Timestamp> {
-        if self.agreed_settings.is_none() || !closing::is_anything_counted(&self.view) {
+        if self.agreed_settings.is_none()
+            || self.view.is_recounting()
+            || !closing::is_anything_counted(&self.view)
+        {
             return None;
         }
         closing::low_watermark(
@@ -156,9 +158,12 @@ impl Instance {
     /// Why a month that was released then says something else now: settings came into force since, by the first
     /// record of a filling or by a change, or else events came late.
     fn revision_reason(&self, released_at: Timestamp) -> &'static str {
-        let number = self.view.settings().map_or(0, |settings| settings.number);
+        let is_first = self
+            .view
+            .settings()
+            .is_some_and(|settings| settings.number == settings::first_number(settings));
         match self.view.settings_at() {
-            Some(at) if at > released_at && number == 1 => "recount",
+            Some(at) if at > released_at && is_first => "recount",
             Some(at) if at > released_at => "settings",
             _ => "late_events",
         }
@@ -187,8 +192,13 @@ impl Instance {
     fn decide(&mut self, ports: &mut Ports<'_>, now: Timestamp) -> Result<Option<Decision>, Error> {
         if self.view.settings().is_none() {
             let id = ports.host.random_id();
+            let first = v1::Settings {
+                number: 1,
+                filling: id.to_vec(),
+                ..self.own_settings.clone()
+            };
             return Ok(Some(Decision {
-                records: vec![self.settings_record(id)],
+                records: vec![settings::record(&first)],
                 release: None,
             }));
         }
@@ -275,19 +285,5 @@ impl Instance {
             }
         }
         Ok(false)
-    }
-
-    fn settings_record(&self, filling: [u8; 16]) -> LeaderRecord {
-        let settings = v1::Settings {
-            number: 1,
-            filling: filling.to_vec(),
-            ..self.own_settings.clone()
-        };
-        LeaderRecord {
-            to: super::taking::SETTINGS_AT,
-            key: PartialKey::Settings.encode(),
-            value: Some(settings.encode_to_vec()),
-            headers: Vec::new(),
-        }
     }
 }

@@ -15,10 +15,7 @@ use crate::delta::Delta;
 use crate::ports::{Bounds, Error, Ports, Published};
 use crate::view::Stated;
 use crate::window::Window;
-use crate::{Occurrence, Options, checkpoint};
-
-/// The partition of the partials topic that holds the settings.
-pub(super) const SETTINGS_AT: Published = Published::Partials(0);
+use crate::{Occurrence, Options, checkpoint, settings};
 
 /// An assigned partition that is not counted yet.
 #[derive(Debug, Default)]
@@ -97,7 +94,7 @@ impl Instance {
     fn is_to_be_asked(&self, partition: InputPartition, claim: &Claim) -> bool {
         claim.seen.is_none_or(|seen| {
             let position = self.view.stated(partition).map(Stated::position);
-            self.view.has_read(&[seen.end])
+            self.view.has_read(&seen.ends)
                 && seen.committed.is_some()
                 && seen.committed != position
         })
@@ -127,7 +124,7 @@ impl Instance {
                 let found = ends.iter().flatten().find(|(at, _)| *at == of);
                 found.copied()
             };
-            let (Some(of_records), Some(of_settings)) = (end(partials), end(SETTINGS_AT)) else {
+            let (Some(of_records), Some(of_settings)) = (end(partials), end(settings::AT)) else {
                 continue;
             };
             let ends = [of_records, of_settings];
@@ -178,7 +175,7 @@ impl Instance {
     pub(super) fn another_topic(&self, partition: InputPartition) -> Error {
         Error::Contradiction(format!(
             "the topic of {} is another one of the same name than the one counted so far: its records can't \
-             be told from those already counted; count anew with other owned topics and group id",
+             be told from those already counted; recount with `appmi reset`",
             self.name(partition)
         ))
     }
@@ -200,7 +197,7 @@ impl Instance {
         if position < bounds.low {
             return Err(Error::Contradiction(format!(
                 "the log of {name} was truncated: it begins at {}, counted was only up to {position}; events \
-                 between them are gone. Lengthen the topic's retention and count anew",
+                 between them are gone. Lengthen the topic's retention and recount what is left with `appmi reset`",
                 bounds.low
             )));
         }

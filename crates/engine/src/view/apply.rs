@@ -13,6 +13,7 @@ use wire::v1;
 
 use super::{View, keys, load_page, stated};
 use crate::ports::{Change, Error, Partial, Published, PublishedBatch, Store};
+use crate::settings;
 
 /// Pages of unions that a write changes, by kind, month, lineage and page.
 type Unions = BTreeMap<(KindId, Month, String, usize), Vec<u8>>;
@@ -118,8 +119,7 @@ impl View {
         if !matches!(PartialKey::decode(key), Ok(PartialKey::Settings)) {
             return Ok(false);
         }
-        let read: v1::Settings = v1::Settings::decode(value).map_err(|_| unreadable(key))?;
-        Ok(read.filling != settings.filling)
+        Ok(settings::read(value)?.filling != settings.filling)
     }
 
     fn apply_partial(
@@ -133,7 +133,7 @@ impl View {
         let piece = PartialKey::decode(key).map_err(|_| unreadable(key))?;
         let partition = match piece {
             PartialKey::Settings => {
-                return self.apply_settings(writing, key, value, appended_at);
+                return self.apply_settings(writing, value, appended_at);
             }
             PartialKey::Progress { kind, partition }
             | PartialKey::Window {
@@ -261,11 +261,10 @@ impl View {
     fn apply_settings(
         &mut self,
         writing: &mut Writing,
-        key: &[u8],
         value: &[u8],
         appended_at: Option<Timestamp>,
     ) -> Result<(), Error> {
-        let settings: v1::Settings = read(key, value)?;
+        let settings = settings::read(value)?;
         if self
             .settings
             .as_ref()
@@ -282,6 +281,7 @@ impl View {
             }
             self.settings = Some(settings);
             self.settings_at = appended_at;
+            self.note_recount();
         }
         Ok(())
     }
@@ -294,6 +294,12 @@ impl View {
         appended_at: Option<Timestamp>,
     ) -> Result<(), Error> {
         let new = stated(read(key, value)?, appended_at).ok_or_else(|| unreadable(key))?;
+        let recount = self
+            .settings()
+            .and_then(|settings| settings.recount.as_ref());
+        if recount.is_some_and(|recount| new.progress.settings < recount.settings) {
+            return Err(former_filling(key));
+        }
         let known_floor = self.stated.get(&partition).map(|known| known.floor);
         let is_repeated = match self.stated.get(&partition) {
             Some(known) if known.progress.checkpoint > new.progress.checkpoint => return Ok(()),
@@ -320,6 +326,13 @@ impl View {
         writing
             .changes
             .push(put(keys::progress(&kind, partition.partition), stored));
+        if self
+            .recount
+            .get(&partition)
+            .is_some_and(|until| *until <= new.position())
+        {
+            self.recount.remove(&partition);
+        }
         self.stated.insert(partition, new);
         Ok(())
     }
@@ -378,6 +391,15 @@ fn put(key: Vec<u8>, value: Vec<u8>) -> Change {
 
 fn read<M: prost::Message + Default>(key: &[u8], value: &[u8]) -> Result<M, Error> {
     M::decode(value).map_err(|_| unreadable(key))
+}
+
+/// It was no member of the group any more when that was emptied, or has joined before the new settings were there.
+fn former_filling(key: &[u8]) -> Error {
+    Error::Contradiction(format!(
+        "the record `{}` was written after `appmi reset` by a process that still counted into the former filling: \
+         stop every instance and run `appmi reset` again",
+        String::from_utf8_lossy(key)
+    ))
 }
 
 fn unreadable(key: &[u8]) -> Error {

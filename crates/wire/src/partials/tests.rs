@@ -6,7 +6,9 @@ use std::fmt::Debug;
 use proptest::prelude::*;
 
 use super::*;
-use crate::v1::{Count, Kind, Page, Progress, Settings, Window, WindowSlice};
+use crate::v1::{
+    Count, InputPosition, Kind, Page, Progress, Recount, Settings, Window, WindowSlice,
+};
 
 fn stays<M: Message + Name + Default + PartialEq + Debug>(value: &M, golden: &[u8]) {
     assert_eq!(encode(value), golden);
@@ -109,6 +111,7 @@ fn settings_stay_what_they_are() {
             all_time: "a".to_owned(),
             baseline: 4,
         }],
+        recount: None,
     };
     stays(
         &settings,
@@ -116,6 +119,27 @@ fn settings_stay_what_they_are() {
           \x42\x05appmi\x48\x0c\x50\x03\x58\x0f\x60\xa0\xf7\x36\x68\x80\xdd\xdb\x01\x70\x80\x80\x02\
           \x7a\x04d1ge\x82\x01\x072022-07\x82\x01\x072026-04\
           \x8a\x01\x14\x0a\x01n\x12\x01t\x1a\x01e\x22\x01u\x2a\x01v\x32\x01a\x38\x04",
+    );
+}
+
+#[test]
+fn what_a_recount_leaves_behind_stays_what_it_is() {
+    let settings = Settings {
+        recount: Some(Recount {
+            begins: vec![5, 300],
+            settings: 2,
+            until: vec![InputPosition {
+                kind: "k".to_owned(),
+                partition: 3,
+                position: 1000,
+            }],
+            sealed_before: "2025-06".to_owned(),
+        }),
+        ..Settings::default()
+    };
+    stays(
+        &settings,
+        b"\x92\x01\x1b\x0a\x03\x05\xac\x02\x10\x02\x1a\x08\x0a\x01k\x10\x03\x18\xe8\x07\x22\x072025-06",
     );
 }
 
