@@ -28,7 +28,7 @@ pub use fleet::{Fleet, State};
 pub use instance::Instance;
 pub use logins::{MARCH_2025, logins};
 pub use metrics::Metrics;
-pub use operator::{Operator, Partials};
+pub use operator::{HeldUp, Operator, Partials};
 pub use released::{Place, Releases};
 pub use scene::Scene;
 pub use stream::Stream;

@@ -86,9 +86,12 @@ impl Findings {
             return;
         }
         match RocksStore::open(dir, Sizes::default()) {
-            Ok(_) => self
-                .good
-                .push(format!("the state directory {} can be used", dir.display())),
+            Ok(store) => match engine::view::check_format(&store) {
+                Ok(_) => self
+                    .good
+                    .push(format!("the state directory {} can be used", dir.display())),
+                Err(error) => self.failed(&error),
+            },
             Err(OpenError::InUse(dir)) => self.good.push(format!(
                 "the state directory {} is in use by a running instance",
                 dir.display()

@@ -3,6 +3,8 @@
 use std::panic::{UnwindSafe, catch_unwind};
 use std::process::{ExitCode, Termination};
 
+use engine::Error;
+
 /// How the process ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
@@ -21,6 +23,16 @@ pub enum Exit {
 }
 
 impl Exit {
+    /// The exit that an error of the engine means.
+    #[must_use]
+    pub fn of(error: &Error) -> Self {
+        match error {
+            Error::World(_) => Self::World,
+            Error::Contradiction(_) => Self::Data,
+            Error::Configuration(_) => Self::Configuration,
+        }
+    }
+
     /// The number that the process ends with.
     #[must_use]
     pub fn code(self) -> u8 {

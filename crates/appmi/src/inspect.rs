@@ -53,18 +53,17 @@ struct Cells {
 /// Looks into a directory.
 ///
 /// # Errors
-/// A sentence: there is no state in it, it can't be read, or no version wrote it.
-pub fn inspect(dir: &Path) -> Result<Inspection, String> {
-    let store = RocksStore::open_to_read(dir).map_err(|error| error.to_string())?;
-    read(&store)
-        .map_err(|error| error.to_string())
-        .map(|inspection| Inspection {
-            bytes: store.usage().disk,
-            ..inspection
-        })
+/// There is no state in it, it can't be read, no version wrote it, or a newer one did.
+pub fn inspect(dir: &Path) -> Result<Inspection, Error> {
+    let store = RocksStore::open_to_read(dir).map_err(|error| Error::World(error.to_string()))?;
+    read(&store).map(|inspection| Inspection {
+        bytes: store.usage().disk,
+        ..inspection
+    })
 }
 
 fn read(store: &dyn Store) -> Result<Inspection, Error> {
+    engine::view::check_format(store)?;
     let mut inspection = Inspection::default();
     let mut value = Vec::new();
     if store.get(keys::SETTINGS_KEY, &mut value)? {

@@ -70,8 +70,8 @@ fn inspect_state(global: &Global, arguments: &Inspect) -> Exit {
         Ok(inspection) if arguments.json => answer(&format!("{:#}\n", inspection.to_json())),
         Ok(inspection) => answer(&inspection.to_text()),
         Err(error) => {
-            output::refuse("the state can't be inspected", &[error]);
-            Exit::World
+            output::refuse("the state can't be inspected", &[&error]);
+            Exit::of(&error)
         }
     };
     match &arguments.state_dir {

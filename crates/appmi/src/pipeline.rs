@@ -186,9 +186,5 @@ pub fn serve(
 #[must_use]
 pub fn exit_of(error: &Error) -> Exit {
     tracing::error!("{error}");
-    match error {
-        Error::World(_) => Exit::World,
-        Error::Contradiction(_) => Exit::Data,
-        Error::Configuration(_) => Exit::Configuration,
-    }
+    Exit::of(error)
 }

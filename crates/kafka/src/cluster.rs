@@ -113,6 +113,10 @@ const MEMBER_ONLY: [&str; 3] = [
     "heartbeat.interval.ms",
 ];
 
+/// Partitions that are added to an input topic are assigned once a member has asked the brokers anew: after ten
+/// seconds, where librdkafka would take five minutes.
+const NEW_PARTITIONS: (&str, &str) = ("topic.metadata.refresh.interval.ms", "10000");
+
 /// A Kafka cluster as one process reaches it, and the group that the process belongs to.
 #[derive(Clone)]
 pub struct Cluster {
@@ -164,7 +168,9 @@ impl Cluster {
 
     /// The member of the group.
     pub(crate) fn member(&self, more: &[(&str, &str)]) -> Result<Consumer, Error> {
-        let mut config = self.config(Side::Consumer, more);
+        let mut more = more.to_vec();
+        more.push(NEW_PARTITIONS);
+        let mut config = self.config(Side::Consumer, &more);
         for key in MEMBER_ONLY {
             if let Some(value) = self.properties.get(key) {
                 config.set(key, value);

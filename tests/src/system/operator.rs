@@ -9,9 +9,10 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 use std::time::Duration;
 
-use rdkafka::admin::{AdminClient, AdminOptions};
+use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _};
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 use wire::partials::{self, PartialKey};
 use wire::v1;
@@ -127,6 +128,54 @@ impl Operator {
         );
     }
 
+    /// Adds partitions to an input topic.
+    ///
+    /// # Panics
+    /// If the broker refuses.
+    pub fn add_partitions(&self, topic: &str, total: usize) {
+        let admin: AdminClient<DefaultClientContext> =
+            self.config.create().expect("an admin client can be made");
+        let new = NewPartitions::new(topic, total);
+        let added = block_on(admin.create_partitions([&new], &AdminOptions::new()));
+        let added = added.expect("the broker adds partitions");
+        assert!(added.iter().all(Result::is_ok), "{added:?}");
+    }
+
+    /// Writes a record, as anybody may who has the rights.
+    ///
+    /// # Panics
+    /// If the broker refuses.
+    pub fn write(&self, topic: &str, partition: i32, key: &str, value: &[u8]) {
+        let producer: BaseProducer = self.config.create().expect("a producer can be made");
+        let record = BaseRecord::to(topic).partition(partition);
+        let sent = producer.send(record.key(key).payload(value));
+        sent.map_err(|(error, _)| error).expect("there is room");
+        producer.flush(ANSWER_WITHIN).expect("the broker takes it");
+    }
+
+    /// A transaction that has written to a topic and stays open: a read_committed reader comes no further.
+    ///
+    /// # Panics
+    /// If the broker refuses.
+    pub fn hold_up(&self, topic: &str, partition: i32) -> HeldUp {
+        let mut config = self.config.clone();
+        config.set("transactional.id", crate::unique("held-up"));
+        config.set("transaction.timeout.ms", "120000");
+        let producer: BaseProducer = config.create().expect("a producer can be made");
+        let record: BaseRecord<'_, str, [u8]> = BaseRecord::to(topic).partition(partition);
+        producer
+            .init_transactions(ANSWER_WITHIN)
+            .and_then(|()| producer.begin_transaction())
+            .and_then(|()| {
+                producer
+                    .send(record.key("nobody reads it"))
+                    .map_err(|(error, _)| error)
+            })
+            .and_then(|()| producer.flush(ANSWER_WITHIN))
+            .expect("the broker takes it");
+        HeldUp { producer }
+    }
+
     /// Deletes the records of an input partition that stand before an offset.
     ///
     /// # Panics
@@ -154,6 +203,22 @@ impl Operator {
             latest.insert(key, record.value);
         }
         Partials { records, latest }
+    }
+}
+
+/// See [`Operator::hold_up`].
+pub struct HeldUp {
+    producer: BaseProducer,
+}
+
+impl HeldUp {
+    /// Aborts the transaction.
+    ///
+    /// # Panics
+    /// If the broker refuses.
+    pub fn let_go(self) {
+        let aborted = self.producer.abort_transaction(ANSWER_WITHIN);
+        aborted.expect("the broker aborts it");
     }
 }
 

@@ -6,6 +6,9 @@ use std::time::{Duration, Instant};
 /// A loop that has not turned for this long hangs; the longest step is a commit, a commit while the broker is away, stays below.
 const TURN_MAX: Duration = Duration::from_secs(30);
 
+/// Nobody has said yet how many records are left.
+const UNKNOWN: u64 = u64::MAX;
+
 /// How the pipeline is, published by its loop.
 #[derive(Debug)]
 pub struct Health {
@@ -25,7 +28,7 @@ impl Health {
             started: now,
             turned: AtomicU64::new(0),
             view_ready: AtomicBool::new(false),
-            view_records_left: AtomicU64::new(0),
+            view_records_left: AtomicU64::new(UNKNOWN),
             joined: AtomicBool::new(false),
         }
     }
@@ -67,9 +70,11 @@ impl Health {
     pub(super) fn is_ready(&self) -> Result<(), String> {
         if !self.view_ready.load(Ordering::Relaxed) {
             let left = self.view_records_left.load(Ordering::Relaxed);
-            return Err(format!(
-                "the view is being read from the topics: {left} records are left"
-            ));
+            let how_far = match left {
+                UNKNOWN => "how many records are left is not known yet".to_owned(),
+                left => format!("{left} records are left"),
+            };
+            return Err(format!("the view is being read from the topics: {how_far}"));
         }
         if !self.joined.load(Ordering::Relaxed) {
             return Err("the group has not been joined yet".to_owned());
@@ -103,6 +108,7 @@ mod tests {
     #[test]
     fn ready_is_a_read_view_and_a_joined_group() {
         let health = Health::new(Instant::now());
+        assert!(health.is_ready().unwrap_err().contains("not known yet"));
         health.set_view_records_left(12);
         assert!(health.is_ready().unwrap_err().contains("12 records"));
         health.set_ready(true, false);
