@@ -13,7 +13,9 @@ use std::path::{Path, PathBuf};
 #[track_caller]
 pub fn program(name: &str) -> PathBuf {
     let here = env::current_exe().expect("a running test has a path");
-    let profile = here.ancestors().find(|folder| folder.ends_with("deps"));
+    let profile = here
+        .ancestors()
+        .find(|folder| folder.ends_with("deps") || folder.ends_with("examples"));
     let path = profile
         .and_then(Path::parent)
         .unwrap_or_else(|| panic!("{} is not in a deps folder of cargo", here.display()))

@@ -1,10 +1,5 @@
 //! Getting ready: how far it is can be seen, and partitions that are added while it runs are counted too.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "all of this is tests, the helpers outside of the test functions too"
-)]
-
 use std::time::{Duration, Instant};
 
 use model::Kinds;

@@ -246,6 +246,11 @@ impl Deployment {
         Subscriber::new(&self.bootstrap, &self.topics.month_close)
     }
 
+    /// Reads the partials topic from its beginning.
+    pub fn partials(&self) -> Subscriber {
+        Subscriber::new(&self.bootstrap, &self.topics.partials)
+    }
+
     /// Reads the dead letters topic from its beginning.
     pub fn dead_letters(&self) -> Subscriber {
         Subscriber::new(&self.bootstrap, &self.topics.dead_letters)

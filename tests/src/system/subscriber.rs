@@ -23,6 +23,8 @@ pub struct Received {
     pub partition: i32,
     /// Its offset.
     pub offset: i64,
+    /// Its timestamp in milliseconds, or none.
+    pub timestamp: Option<i64>,
     /// Its key.
     pub key: Option<String>,
     /// Its value; empty where it has none.
@@ -165,6 +167,7 @@ fn received(message: &BorrowedMessage<'_>) -> Received {
     Received {
         partition: message.partition(),
         offset: message.offset(),
+        timestamp: message.timestamp().to_millis(),
         key: message.key().map(text),
         value: message.payload().unwrap_or_default().to_vec(),
         headers: headers
