@@ -49,7 +49,7 @@ fn main() {
     let inspected = deployment.appmi(&["inspect", "--json"]);
     copy(&deployment.state_dir(), &folder.join("state"));
     let write = |name: &str, text: &str| {
-        fs::write(folder.join(name), text).expect("the folder can be written")
+        fs::write(folder.join(name), text).expect("the folder can be written");
     };
     write("inspect.json", &inspected.stdout);
     write("month-close.txt", &dump(deployment.releases()));
@@ -59,12 +59,13 @@ fn main() {
 /// Forty logins, ten orders and five registrations in the month, and one of each again.
 fn items(from: Timestamp) -> Vec<Item> {
     let item = |kind: u8, partition: u32, account: u64| {
+        let board = BOARDS[usize::try_from(account).expect("a small number") % BOARDS.len()];
         let occurred_at = from.saturating_add(Duration::from_secs(account * 3600));
         let truth = Truth {
             account,
             occurred_at,
             practice: Code::EMPTY,
-            icb: Code::new(BOARDS[account as usize % BOARDS.len()]).expect("a short code"),
+            icb: Code::new(board).expect("a short code"),
             identity: match kind {
                 0 => Identity::Session(account),
                 _ => Identity::Event(account),

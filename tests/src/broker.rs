@@ -47,8 +47,8 @@ pub struct Broker {
 
 impl Broker {
     /// Starts a broker of the test's own. `properties` go behind those of
-    /// `tests/kafka/server.properties` and win. In their values `{port}` and `{controller}` stand for the
-    /// ports that it listens on, for tests that add listeners.
+    /// `tests/kafka/server.properties` and win; `{port}` and `{controller_port}` in their values are the ports of
+    /// the listeners that every broker has.
     ///
     /// # Panics
     /// With the end of Kafka's log, if it does not serve within 90 seconds.
@@ -93,6 +93,17 @@ impl Broker {
     /// The value of `bootstrap.servers`.
     pub fn bootstrap(&self) -> String {
         self.address().to_string()
+    }
+
+    /// Runs a class of Kafka's own against this broker, such as `kafka.admin.ConfigCommand`.
+    ///
+    /// # Panics
+    /// If it fails.
+    pub fn tool(&self, class: &str, arguments: &[&str]) {
+        let mut command = self.installation.command(class);
+        command.args(["--bootstrap-server", &self.bootstrap()]);
+        let output = command.args(arguments).output().expect("Java starts");
+        assert!(output.status.success(), "{class} {arguments:?}: {output:?}");
     }
 
     /// The folder of Kafka's logs: one folder in it for every partition.
@@ -205,7 +216,7 @@ impl Broker {
         for (key, value) in ours.into_iter().chain(theirs) {
             let value = value
                 .replace("{port}", &broker.to_string())
-                .replace("{controller}", &controller.to_string());
+                .replace("{controller_port}", &controller.to_string());
             text.push_str(&format!("{key}={value}\n"));
         }
         File::create(path)

@@ -25,7 +25,7 @@ fn proxied(kafka: &'static Installation, toxiproxy: &Toxiproxy) -> (Broker, Prox
     let proxy = toxiproxy.proxy("broker", behind);
     let plain = "PLAINTEXT://127.0.0.1:{port}";
     let listeners =
-        format!("{plain},CONTROLLER://127.0.0.1:{{controller}},PROXIED://127.0.0.1:{behind}");
+        format!("{plain},CONTROLLER://127.0.0.1:{{controller_port}},PROXIED://127.0.0.1:{behind}");
     let advertised = format!("{plain},PROXIED://127.0.0.1:{}", proxy.port);
     let protocols = "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,PROXIED:PLAINTEXT";
     let properties = [

@@ -73,7 +73,10 @@ impl Admin {
     pub fn brokers(&self) -> Result<usize, Error> {
         serve(&self.observer)?;
         match self.observer.fetch_metadata(None, ANSWER_WITHIN) {
-            Ok(metadata) => Ok(metadata.brokers().len()),
+            Ok(metadata) => {
+                self.observer.context().note_answer();
+                Ok(metadata.brokers().len())
+            }
             Err(error) => {
                 serve(&self.observer)?;
                 Err(refused("no broker answers", code_of(&error)))
@@ -141,6 +144,10 @@ impl Admin {
         let answer = block_on(self.client.describe_configs(asked.iter(), &options()))
             .map_err(|error| refused(&what, code_of(&error)))?;
         match answer.into_iter().next() {
+            // rdkafka passes over what the brokers say instead of settings.
+            Some(Ok(settings)) if settings.entries.is_empty() => Err(Error::Configuration(
+                format!("{what} are not told: grant the user DescribeConfigs on the topic"),
+            )),
             Some(Ok(settings)) => Ok(settings),
             Some(Err(code)) => Err(refused(&what, code)),
             None => Err(Error::World(format!("{what}: not told"))),
@@ -189,11 +196,14 @@ impl Admin {
             new = new.set(key, value);
         }
         let options = options().operation_timeout(Some(ANSWER_WITHIN));
-        let is_new = done(
-            &what,
-            block_on(self.client.create_topics([&new], &options)),
-            Code::TopicAlreadyExists,
-        )?;
+        let answer = block_on(self.client.create_topics([&new], &options));
+        if let Ok(results) = &answer
+            && let Some(Err((_, code @ Code::TopicAuthorizationFailed))) = results.first()
+        {
+            let advice = "grant the user Create on the topic, or let somebody else create it";
+            return Err(Error::Configuration(format!("{what}: {code}: {advice}")));
+        }
+        let is_new = done(&what, answer, Code::TopicAlreadyExists)?;
         if is_new {
             self.wait_for(topic)?;
         }

@@ -137,6 +137,9 @@ impl Cluster {
         group_id: &str,
         properties: impl IntoIterator<Item = (String, String)>,
     ) -> Result<Self, Vec<String>> {
+        // First of all who use OpenSSL, so that it cleans nothing up when the process ends: clients end on threads of
+        // their own, and one that still speaks TLS then would crash.
+        openssl_sys::init();
         let properties: BTreeMap<String, String> = properties.into_iter().collect();
         let refused: Vec<String> = properties
             .iter()

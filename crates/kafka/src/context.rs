@@ -48,6 +48,7 @@ pub(crate) struct Context {
     reach: Arc<Reach>,
     notices: Mutex<VecDeque<Notice>>,
     undelivered: Mutex<Option<RDKafkaErrorCode>>,
+    refusal: Mutex<Option<(RDKafkaErrorCode, String)>>,
     is_leaving: AtomicBool,
     callbacks: AtomicU64,
 }
@@ -60,6 +61,7 @@ impl Context {
             reach,
             notices: Mutex::default(),
             undelivered: Mutex::default(),
+            refusal: Mutex::default(),
             is_leaving: AtomicBool::new(false),
             callbacks: AtomicU64::new(0),
         }
@@ -78,6 +80,27 @@ impl Context {
     /// Why the first record of those sent since the last call was not delivered.
     pub(crate) fn take_undelivered(&self) -> Option<RDKafkaErrorCode> {
         lock(&self.undelivered).take()
+    }
+
+    /// Why the brokers refuse this client, where only the operator can do something about it.
+    pub(crate) fn refusal(&self) -> Option<(RDKafkaErrorCode, String)> {
+        lock(&self.refusal).clone()
+    }
+
+    /// Missing rights are the operator's business. So is who the client says it is, unless that was good before:
+    /// brokers that restart may not know everybody yet.
+    fn note_refusal(&self, code: RDKafkaErrorCode, reason: &str) {
+        use RDKafkaErrorCode as Code;
+        let is_refused = match code {
+            Code::TopicAuthorizationFailed
+            | Code::GroupAuthorizationFailed
+            | Code::TransactionalIdAuthorizationFailed
+            | Code::ClusterAuthorizationFailed => true,
+            _ => !self.reach.was_answered(),
+        };
+        if is_refused {
+            lock(&self.refusal).get_or_insert((code, reason.to_owned()));
+        }
     }
 
     /// From now on rebalances are answered in the callback: the consumer closes.
@@ -148,7 +171,10 @@ impl ClientContext for Context {
             RDKafkaErrorCode::AllBrokersDown => self.reach.note_loss(client, reason),
             code => match Trouble::of(code) {
                 Trouble::Passing => self.reach.note_failure(client, reason),
-                Trouble::Setting(_) | Trouble::World => {
+                trouble => {
+                    if let Trouble::Setting(_) = trouble {
+                        self.note_refusal(code, reason);
+                    }
                     self.reach
                         .note_failure(client, &format!("{code}: {reason}"));
                 }
@@ -214,6 +240,7 @@ pub(crate) struct Reach {
 struct Reached {
     lost_at: Option<Instant>,
     failed_at: Option<Instant>,
+    was_answered: bool,
 }
 
 impl Reach {
@@ -224,6 +251,10 @@ impl Reach {
             state.lost_at = Some(Instant::now());
             warn!(client, "no broker can be reached, trying again: {reason}");
         }
+    }
+
+    fn was_answered(&self) -> bool {
+        lock(&self.state).was_answered
     }
 
     fn is_lost(&self) -> bool {
@@ -247,6 +278,7 @@ impl Reach {
     /// A broker has answered a client.
     fn note_answer(&self) {
         let mut state = lock(&self.state);
+        state.was_answered = true;
         if let Some(lost_at) = state.lost_at.take() {
             state.failed_at = None;
             let seconds = lost_at.elapsed().as_secs();
@@ -306,6 +338,25 @@ mod tests {
         drop(state);
         reach.note_answer();
         assert!(lock(&reach.state).lost_at.is_none());
+    }
+
+    #[test]
+    fn missing_rights_are_refusals_always_and_a_wrong_password_only_at_first() {
+        let error = |code| KafkaError::Global(code);
+        let context = Context::new("test", Arc::default());
+        context.error(error(RDKafkaErrorCode::BrokerTransportFailure), "away");
+        assert_eq!(context.refusal(), None);
+        context.error(error(RDKafkaErrorCode::Authentication), "who is there?");
+        let (code, reason) = context.refusal().unwrap();
+        assert_eq!(code, RDKafkaErrorCode::Authentication);
+        assert_eq!(reason, "who is there?");
+
+        let context = Context::new("test", Arc::default());
+        context.note_answer();
+        context.error(error(RDKafkaErrorCode::Authentication), "who is there?");
+        assert_eq!(context.refusal(), None);
+        context.error(error(RDKafkaErrorCode::GroupAuthorizationFailed), "no");
+        assert!(context.refusal().is_some());
     }
 
     #[test]

@@ -147,8 +147,8 @@ impl Lookup {
     }
 }
 
-/// Lets the callbacks of a client run until there are none left, and looks whether librdkafka has given it
-/// up.
+/// Lets the callbacks of a client run until there are none left, and looks whether the brokers refuse it or
+/// librdkafka has given it up.
 pub(crate) fn serve(client: &Consumer) -> Result<(), Error> {
     loop {
         let before = client.context().callbacks();
@@ -165,6 +165,11 @@ pub(crate) fn serve(client: &Consumer) -> Result<(), Error> {
             None if client.context().callbacks() == before => break,
             None => {}
         }
+    }
+    if let Some((code, reason)) = client.context().refusal()
+        && let Some(error) = stopping_code(&reason, code)
+    {
+        return Err(error);
     }
     match native::fatal(client) {
         None => Ok(()),

@@ -239,6 +239,13 @@ fn run<'a>(
     // Serves the delivery reports. librdkafka would wait for them without taking them.
     producer.flush(left()).map_err(at(Stage::Send))?;
     if let Some(code) = producer.context().take_undelivered() {
+        // Of a transaction that has failed the records are thrown away. Why it has is told by the refusal to
+        // commit it.
+        if matches!(code, Code::PurgeQueue | Code::PurgeInflight) {
+            producer
+                .commit_transaction(left())
+                .map_err(at(Stage::Send))?;
+        }
         return Err((Stage::Send, Failure::undelivered(code)));
     }
     producer

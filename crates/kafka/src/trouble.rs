@@ -81,13 +81,16 @@ fn advice(code: Code) -> Option<&'static str> {
     use Code as C;
     match code {
         C::TopicAuthorizationFailed => Some(
-            "grant the user read and describe on the input topics, and write too on those that appmi owns",
+            "grant the user Read on the input topics, Read and Write on partials and month-close, Write on dead letters, \
+             and DescribeConfigs on all of them",
         ),
-        C::GroupAuthorizationFailed => Some("grant the user read on the group"),
+        C::GroupAuthorizationFailed => {
+            Some("grant the user Read on the group, and for appmi reset Delete on the group")
+        }
         C::TransactionalIdAuthorizationFailed => Some(
-            "grant the user write and describe on transactional ids that begin with the group's id",
+            "grant the user Write on transactional ids that begin with the group's id and a hyphen",
         ),
-        C::ClusterAuthorizationFailed => Some("grant the user idempotent write on the cluster"),
+        C::ClusterAuthorizationFailed => Some("grant the user IdempotentWrite on the cluster"),
         C::Authentication
         | C::SaslAuthenticationFailed
         | C::UnsupportedSASLMechanism
@@ -182,7 +185,7 @@ mod tests {
         let Some(Error::Configuration(text)) = error else {
             panic!("{error:?}");
         };
-        assert!(text.contains("grant the user read on the group"), "{text}");
+        assert!(text.contains("grant the user Read on the group"), "{text}");
     }
 
     #[test]

@@ -94,9 +94,7 @@ impl Instance {
     fn is_to_be_asked(&self, partition: InputPartition, claim: &Claim) -> bool {
         claim.seen.is_none_or(|seen| {
             let position = self.view.stated(partition).map(Stated::position);
-            self.view.has_read(&seen.ends)
-                && seen.committed.is_some()
-                && seen.committed != position
+            self.view.has_read(&seen.ends) && seen.committed.is_some() && seen.committed != position
         })
     }
 
