@@ -1,10 +1,5 @@
 //! The state directory: where it can't be used the operator is told, and losing it costs a restart.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "all of this is tests, the helpers outside of the test functions too"
-)]
-
 use std::fs;
 
 use model::Kinds;
