@@ -1,10 +1,5 @@
 //! One of two instances runs out of disk: the other one takes over, and it comes back once there is space.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "all of this is tests, the helpers outside of the test functions too"
-)]
-
 use std::fs;
 
 use tests::system::{SOON, Scene, State};

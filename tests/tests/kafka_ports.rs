@@ -537,7 +537,7 @@ fn a_session_that_ran_out_is_a_loss_although_a_partition_is_added_before_that_is
     ];
     let cluster = world.with(&broker, &session);
     let mut source = Source::new(&cluster, world.topics.inputs.clone()).unwrap();
-    let (id, topics) = (unique("id"), world.topics.clone());
+    let (id, topics) = (unique("id"), world.topics);
     let mut checkpoints = Checkpoints::new(&cluster, &id, source.membership(), topics);
     source.join().unwrap();
     wait_until(

@@ -1,11 +1,6 @@
 //! Three brokers, of which one after the other is killed: leaders and coordinators move, and the figures do
 //! not.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "all of this is tests, the helpers outside of the test functions too"
-)]
-
 use std::io::Write as _;
 use std::time::Instant;
 
