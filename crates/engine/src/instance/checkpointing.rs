@@ -137,6 +137,15 @@ impl Instance {
             return Ok(None);
         }
         let owned = &self.owned[&partition];
+        let floor = self.next_floor(ports.store, partition, owned)?;
+        if !idle && !owned.has_changed(floor) {
+            // Months that are read from several partitions may let a floor rise, and not any more.
+            self.owned
+                .entry(partition)
+                .and_modify(Owned::note_unchanged);
+            return Ok(None);
+        }
+        let owned = &self.owned[&partition];
         let statement = Statement {
             number: owned.number + 1,
             settings: self
@@ -144,7 +153,7 @@ impl Instance {
                 .expect("nothing is taken before the settings are known"),
             topic_id: owned.topic_id,
             idle,
-            floor: self.next_floor(ports.store, partition, owned)?,
+            floor,
         };
         if statement.floor > owned.aggregate.floor {
             ports.host.observe(&Occurrence::FloorRaised {

@@ -89,6 +89,16 @@ impl Owned {
         self.is_idle && self.is_at_end
     }
 
+    /// Whether a checkpoint with that floor would say something new.
+    pub(super) fn has_changed(&self, floor: Month) -> bool {
+        self.aggregate.position > self.committed || floor > self.aggregate.floor
+    }
+
+    /// There turned out to be nothing to commit.
+    pub(super) fn note_unchanged(&mut self) {
+        self.changed_since = None;
+    }
+
     pub(super) fn note_committed(&mut self, number: u64, to: Offset, floor: Month) {
         self.number = number;
         self.committed = to;
