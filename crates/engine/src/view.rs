@@ -91,6 +91,13 @@ impl View {
                 discarded = Some("it belongs to other topics of the same names");
             }
         }
+        if discarded.is_none()
+            && !store.get(keys::SETTINGS_KEY, &mut value)?
+            && !collect(store, b"progress/", b"progress0")?.is_empty()
+        {
+            // Of which filling, only the settings would tell.
+            discarded = Some("it was not read as far as the settings");
+        }
         let mut view = Self {
             kinds,
             precision,

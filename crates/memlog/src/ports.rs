@@ -373,6 +373,8 @@ pub struct MemJournal {
     batch_bytes_max: usize,
     is_held: bool,
     reads_uncommitted: bool,
+    /// The place of the partition that the next batch begins with.
+    first: usize,
 }
 
 impl MemJournal {
@@ -385,6 +387,7 @@ impl MemJournal {
             batch_bytes_max: BATCH_BYTES_MAX,
             is_held: false,
             reads_uncommitted: false,
+            first: 0,
         }
     }
 
@@ -401,6 +404,11 @@ impl MemJournal {
     /// Hands over what is not committed as well, as `isolation.level=read_uncommitted`.
     pub fn read_uncommitted(&mut self) {
         self.reads_uncommitted = true;
+    }
+
+    /// Begins the next batches with another partition, as fetches answer in any order.
+    pub fn begin_with(&mut self, place: usize) {
+        self.first = place;
     }
 
     fn all(&self) -> Vec<Published> {
@@ -433,7 +441,10 @@ impl Journal for MemJournal {
         }
         let state = self.cluster.0.borrow();
         let mut bytes = 0;
-        for (at, position) in &mut self.positions {
+        let mut positions: Vec<_> = self.positions.iter_mut().collect();
+        let first = self.first % positions.len().max(1);
+        positions.rotate_left(first);
+        for (at, position) in positions {
             let log = state.published(*at);
             let stable = if self.reads_uncommitted {
                 log.high

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use engine::Options;
 use engine::ports::Error;
+use engine::view::keys;
 use memlog::MemStore;
 use model::{KindId, Offset};
 use world::{Process, Site, at, login, order};
@@ -318,6 +319,39 @@ fn a_disk_of_another_filling_is_thrown_away() {
     );
     site.settle_at("2025-04-05");
     assert_eq!(site.england("2025-03", "logins"), 10, "counted anew");
+}
+
+#[test]
+fn a_disk_that_was_not_read_as_far_as_the_settings_is_thrown_away() {
+    let mut site = site();
+    let torn = MemStore::default();
+    let options = site.options.clone();
+    let mut reader = site.try_start(&options, &torn).unwrap();
+    reader.journal.begin_with(1);
+    reader.journal.set_batch_bytes_max(1);
+    while !torn.contents().keys().any(|key| key.starts_with(b"count/")) {
+        reader.turns(1);
+    }
+    assert!(!torn.contents().contains_key(keys::SETTINGS_KEY));
+    drop(reader);
+    site.processes.clear();
+    let mut settings = engine::settings::of(&site.options, 2, 2);
+    settings.number = 1;
+    settings.filling = vec![9; 16];
+    site.cluster.empty_partials();
+    site.cluster.forget_group();
+    site.cluster.write_partial(&engine::ports::Partial {
+        partition: 0,
+        key: b"settings".to_vec(),
+        value: Some(wire::partials::encode(&settings)),
+    });
+    site.start_on(&torn);
+    site.send(&login("2025-03-11T00:00:00Z", 10));
+    site.settle();
+    site.restart(false);
+    site.settle_at("2025-04-05");
+    assert_eq!(site.england("2025-03", "logins"), 11, "counted anew");
+    assert_eq!(site.england("2025-03", "unique_users_logging_in"), 11);
 }
 
 #[test]

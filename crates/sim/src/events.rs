@@ -63,7 +63,14 @@ pub(crate) enum What {
 }
 
 pub(crate) fn account_id(account: u32) -> String {
-    format!("account-{account:04}")
+    format!("{}{account:04}", String::from_utf8_lossy(ACCOUNT))
+}
+
+const ACCOUNT: &[u8] = b"account-";
+
+/// Whether an account id stands in there.
+pub(crate) fn names_an_account(bytes: &[u8]) -> bool {
+    bytes.windows(ACCOUNT.len()).any(|window| window == ACCOUNT)
 }
 
 pub(crate) fn plan(plan: &Plan, rng: &mut Rng) -> VecDeque<Operation> {

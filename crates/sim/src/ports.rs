@@ -215,6 +215,7 @@ impl Journal for SimJournal {
         if self.seat.is_unanswered() {
             return Ok(PublishedBatch::default());
         }
+        self.inner.begin_with(self.seat.world.draw(6));
         let mut batch = self.inner.poll(wait)?;
         if !batch.positions.is_empty() {
             self.seat.world.note_delivery();

@@ -6,6 +6,7 @@ use engine::ports::Published;
 
 use crate::civil::{HOUR, MINUTE, SECOND};
 use crate::disk::Health;
+use crate::events;
 use crate::invariants::{Checked, violated};
 use crate::process::Slot;
 use crate::world::World;
@@ -120,6 +121,7 @@ impl World {
         for slot in slots.iter() {
             checker.whole_view(&slot.disk.contents())?;
         }
+        self.check_pseudonyms()?;
         let compacted = self.compacted.borrow();
         if !compacted
             .keys()
@@ -128,6 +130,26 @@ impl World {
             checker.subscribed(&self.cluster.released())?;
         }
         checker.all_dead_letters(&self.dead_letters())
+    }
+
+    /// No account id is on a disk or in a topic that is read by others than its owner.
+    fn check_pseudonyms(&self) -> Checked {
+        let slots = self.slots.borrow();
+        let disks = slots.iter().flat_map(|slot| slot.disk.contents());
+        let partials = self.cluster.partials().into_iter();
+        let partials = partials.map(|(key, value)| (key, value.unwrap_or_default()));
+        let released = self.cluster.released().into_iter();
+        let released = released.map(|(key, value, _)| (key, value));
+        for (key, value) in disks.chain(partials).chain(released) {
+            if [&key, &value]
+                .iter()
+                .any(|bytes| events::names_an_account(bytes))
+            {
+                let found = key.escape_ascii().to_string();
+                return Err(violated("no account id is kept", found));
+            }
+        }
+        Ok(())
     }
 
     /// A new instance reads everything that was published, and knows the same.

@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use engine::ports::Partial;
+use engine::view::keys;
 use memlog::Producer;
 use wire::partials::PartialKey;
 
@@ -153,10 +154,12 @@ impl World {
             self.stop_all();
             self.cluster.forget_group();
         } else if !self.plan.is_truncated && self.fault(Fault::Reset) {
-            // One that nobody stopped is no member, and goes on as soon as it wakes up.
+            // One that nobody stopped is no member, and goes on as soon as it wakes up. But it has to know the
+            // settings: of which filling the records are that it reads before them, nothing else would tell.
             let slots = self.slots.borrow().clone();
             for slot in slots.iter().filter(|slot| slot.is_running.get()) {
-                if self.draw(2) == 0 {
+                let knows_settings = slot.disk.contents().contains_key(keys::SETTINGS_KEY);
+                if knows_settings && self.draw(2) == 0 {
                     self.cluster.expire(&slot.member.borrow().clone());
                 } else {
                     self.kill(slot);
