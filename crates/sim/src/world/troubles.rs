@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use engine::ports::Partial;
+use engine::ports::{Partial, Published};
 use engine::view::keys;
 use memlog::Producer;
 use wire::partials::PartialKey;
@@ -154,12 +154,10 @@ impl World {
             self.stop_all();
             self.cluster.forget_group();
         } else if !self.plan.is_truncated && self.fault(Fault::Reset) {
-            // One that nobody stopped is no member, and goes on as soon as it wakes up. But it has to know the
-            // settings: of which filling the records are that it reads before them, nothing else would tell.
+            // One that nobody stopped is no member, and goes on as soon as it wakes up.
             let slots = self.slots.borrow().clone();
             for slot in slots.iter().filter(|slot| slot.is_running.get()) {
-                let knows_settings = slot.disk.contents().contains_key(keys::SETTINGS_KEY);
-                if knows_settings && self.draw(2) == 0 {
+                if self.has_read_all(slot) && self.draw(2) == 0 {
                     self.cluster.expire(&slot.member.borrow().clone());
                 } else {
                     self.kill(slot);
@@ -214,6 +212,17 @@ impl World {
             self.kill(slot);
         }
         self.wait_for_an_empty_group();
+    }
+
+    /// Whether nothing of the partials topic is left for it to read, that deleting records could take from it.
+    fn has_read_all(&self, slot: &Slot) -> bool {
+        let contents = slot.disk.contents();
+        let stable = self.cluster.published_stable();
+        let mut partials = stable
+            .iter()
+            .filter(|(at, _)| matches!(at, Published::Partials(_)));
+        partials
+            .all(|(at, end)| contents.get(&keys::read(*at)) == Some(&end.to_be_bytes().to_vec()))
     }
 
     /// Sessions and transactions time out, their ends are written.
