@@ -36,8 +36,8 @@ export APPMI_SKIPPED
 trap 'rm -f "$APPMI_SKIPPED"' EXIT
 status=0
 step cargo test "${locked[@]}" --workspace || status=$?
-# As many simulated worlds as fit in three minutes, other ones every day; a seed that fails says how to run it again.
-step cargo run "${locked[@]}" -p sim -- --seconds "${SIM_SECONDS:-180}" --from "$(date +%Y%m%d)00000" || status=$?
+# As many simulated worlds as fit in three minutes; one that fails says how to run it again.
+step cargo run "${locked[@]}" -p sim -- --seconds "${SIM_SECONDS:-180}" || status=$?
 # What is done wrong on purpose has to be found; the feature is for the one mistake inside of the engine.
 step cargo run "${locked[@]}" -p sim --features variants -- --variants || status=$?
 

@@ -19,6 +19,7 @@ use crate::civil::{self, MonthNo};
 use crate::oracle::{Oracle, Snapshot};
 use crate::places;
 
+mod pieces;
 mod releases;
 mod views;
 
@@ -221,6 +222,48 @@ impl Checker {
             .ok_or_else(|| violated("a checkpoint has progress", format!("none of {name}")))?;
         let floor = civil::month_named(&progress.floor)
             .ok_or_else(|| violated("progress names a floor", &progress.floor))?;
+        let last = self.last(of);
+        self.check_statement(of, &progress, floor, content)?;
+        let (mut next, letters) = self.oracle.fold(of, &last, progress.position);
+        next.number = progress.checkpoint;
+        next.floor = floor;
+        next.idle_at = progress.idle.then_some(at);
+        self.check_letters(of, &letters, content)?;
+        ensure(
+            progress.latest_occurred_at == next.latest,
+            "event time is that of what was counted",
+            || {
+                format!(
+                    "{name}: {:?}, is {:?}",
+                    progress.latest_occurred_at, next.latest
+                )
+            },
+        )?;
+        let below = next.cells.range(..(floor, 0)).map(|(_, cell)| cell.events);
+        let below: u64 = below.sum();
+        ensure(
+            progress.all_time_below_floor == below,
+            "counts below the floor are carried",
+            || format!("{name}: {}, is {below}", progress.all_time_below_floor),
+        )?;
+        self.check_pieces(of, partials, &last, &next)?;
+        let ledger = self.ledgers.entry(of).or_default();
+        ledger.last = Rc::new(next);
+        ledger
+            .history
+            .insert(progress.checkpoint, Rc::clone(&ledger.last));
+        Ok(())
+    }
+
+    /// What progress states beside what was counted.
+    fn check_statement(
+        &self,
+        of: InputPartition,
+        progress: &v1::Progress,
+        floor: MonthNo,
+        content: &Content,
+    ) -> Checked {
+        let name = self.name(of);
         self.check_floor(&name, floor)?;
         let last = self.last(of);
         ensure(
@@ -262,34 +305,6 @@ impl Checker {
                 || format!("{name} at {} of {high}", progress.position),
             )?;
         }
-        let (mut next, letters) = self.oracle.fold(of, &last, progress.position);
-        next.number = progress.checkpoint;
-        next.floor = floor;
-        next.idle_at = progress.idle.then_some(at);
-        self.check_letters(of, &letters, content)?;
-        ensure(
-            progress.latest_occurred_at == next.latest,
-            "event time is that of what was counted",
-            || {
-                format!(
-                    "{name}: {:?}, is {:?}",
-                    progress.latest_occurred_at, next.latest
-                )
-            },
-        )?;
-        let below = next.cells.range(..(floor, 0)).map(|(_, cell)| cell.events);
-        let below: u64 = below.sum();
-        ensure(
-            progress.all_time_below_floor == below,
-            "counts below the floor are carried",
-            || format!("{name}: {}, is {below}", progress.all_time_below_floor),
-        )?;
-        self.check_pieces(of, partials, &last, &next)?;
-        let ledger = self.ledgers.entry(of).or_default();
-        ledger.last = Rc::new(next);
-        ledger
-            .history
-            .insert(progress.checkpoint, Rc::clone(&ledger.last));
         Ok(())
     }
 
@@ -327,84 +342,6 @@ impl Checker {
         )?;
         for (offset, _) in letters {
             self.letters.insert((of, *offset));
-        }
-        Ok(())
-    }
-
-    /// What the checkpoint wrote, laid over what was there, is what the log adds up to.
-    fn check_pieces(
-        &mut self,
-        of: InputPartition,
-        partials: &[&(Partial, i64)],
-        last: &Snapshot,
-        next: &Snapshot,
-    ) -> Checked {
-        const INVARIANT: &str = "the state is what the log adds up to";
-        let precision = self.precision;
-        let name = self.name(of);
-        let ledger = self.ledgers.entry(of).or_default();
-        let mut touched = BTreeSet::new();
-        for (partial, _) in partials {
-            let cell = match key(&partial.key)? {
-                PartialKey::Count { month, lineage, .. } => (month, lineage),
-                PartialKey::Page { month, lineage, .. } => (month, lineage),
-                _ => continue,
-            };
-            let cell = cell_of(cell.0, cell.1).ok_or_else(|| violated(INVARIANT, "a key"))?;
-            match &partial.value {
-                Some(value) => {
-                    touched.insert(cell);
-                    ledger.pieces.insert(partial.key.clone(), value.clone());
-                }
-                None => {
-                    ledger.pieces.remove(&partial.key);
-                    ensure(cell.0 < next.floor, INVARIANT, || {
-                        format!("{name} drops {cell:?} above its floor")
-                    })?;
-                }
-            }
-        }
-        for (cell, counted) in next.cells.range((next.floor, 0)..) {
-            let was = last.cells.get(cell);
-            if was.is_none_or(|was| !Rc::ptr_eq(was, counted)) {
-                touched.insert(*cell);
-            }
-        }
-        let kind = self.kinds[usize::from(of.kind.0)].as_str();
-        let partition = of.partition;
-        for cell in touched {
-            let counted = next.cells.get(&cell).map(Rc::as_ref);
-            let (month, lineage) = (month(cell.0), places::LINEAGES[usize::from(cell.1)].text);
-            let key = PartialKey::Count {
-                kind,
-                partition,
-                month,
-                lineage,
-            };
-            let stored = ledger.pieces.get(&key.encode());
-            let events = stored.map_or(0, |value| {
-                v1::Count::decode(value.as_slice()).map_or(u64::MAX, |count| count.events)
-            });
-            let exact = counted.map_or(0, |cell| cell.events);
-            ensure(events == exact, INVARIANT, || {
-                format!("{name} {month} {lineage}: {events} events, are {exact}")
-            })?;
-            let exact = counted.map_or(&[][..], |cell| &cell.registers);
-            let key = |page| PartialKey::Page {
-                kind,
-                partition,
-                month,
-                lineage,
-                page,
-            };
-            let page = |page| {
-                let value = ledger.pieces.get(&key(page).encode())?;
-                let page = v1::Page::decode(value.as_slice()).ok()?;
-                Some(page.registers)
-            };
-            ensure(has_registers(precision, exact, page), INVARIANT, || {
-                format!("{name} {month} {lineage}: registers differ")
-            })?;
         }
         Ok(())
     }

@@ -8,23 +8,26 @@ use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 
-use engine::ports::{DeadLetter, Error, Published};
+use engine::ports::{DeadLetter, Published};
 use memlog::{Cluster, MemSource, OpenTransaction};
 use model::{InputPartition, Offset, Timestamp};
 
 use crate::civil::{self, HOUR, MINUTE, SECOND};
 use crate::disk::Health;
-use crate::events::{Operation, What};
+use crate::events::Operation;
 use crate::faults::{Fault, Limits};
-use crate::invariants::{Checked, Checker, Content, Contents, Decided, Violation, violated};
+use crate::invariants::{Checked, Checker, Content, Contents, Violation};
 use crate::plan::Plan;
-use crate::process::{Batches, Process, Slot};
+use crate::process::Slot;
 use crate::rng::Rng;
 use crate::stats::Stats;
 use crate::trace::{Keep, Trace};
 use crate::variants::Variant;
 
+mod committing;
+mod passing;
 mod troubles;
+mod turns;
 
 /// How a world is run.
 #[derive(Debug, Clone)]
@@ -63,16 +66,12 @@ pub struct Report {
     pub trace: Vec<String>,
 }
 
-/// Brokers abort transactions that are open for longer.
-const TRANSACTION_TIMEOUT: i64 = 10 * SECOND;
 /// The group gives up a member that stands still for longer.
 const SESSION_TIMEOUT: i64 = MINUTE;
 /// Steps after the last record, faults included.
 const STEPS_BEHIND: usize = 200;
 /// Steps between two looks at all disks.
 const STEPS_BETWEEN_VIEWS: u64 = 64;
-/// How deep worlds go on inside of calls.
-const DEPTH_MAX: u32 = 2;
 
 pub(crate) struct World {
     pub(crate) setting: Setting,
@@ -295,175 +294,6 @@ impl World {
         Rc::clone(&slots[self.draw(slots.len())])
     }
 
-    fn turn_any(self: &Rc<Self>) {
-        let slot = self.any_slot();
-        self.turn(&slot);
-    }
-
-    /// One turn of an instance, if there is one that is not in the middle of a turn.
-    pub(crate) fn turn(self: &Rc<Self>, slot: &Rc<Slot>) {
-        let Ok(mut held) = slot.process.try_borrow_mut() else {
-            return;
-        };
-        let Some(process) = held.as_mut() else { return };
-        self.count(|stats| stats.turns += 1);
-        *slot.highs.borrow_mut() = self.highs();
-        let result = process.turn();
-        if self.is_over() {
-            return;
-        }
-        let is_dead = slot.is_dead.get();
-        match result {
-            Ok(true) if !is_dead => return,
-            Err(Error::World(why)) => self.note(|| format!("{} ends: {why}", slot.index)),
-            Err(Error::Configuration(why)) if process.has_former_settings() => {
-                self.note(|| format!("{} ends: {why}", slot.index));
-            }
-            Err(error) if !is_dead => {
-                let invariant = "no instance meets data that contradicts itself";
-                return self.violate(violated(invariant, format!("{}: {error}", slot.index)));
-            }
-            _ => self.note(|| format!("{} has stopped", slot.index)),
-        }
-        if is_dead {
-            self.count(|stats| stats.crashes += 1);
-        } else if !slot.is_asked_to_stop.get() {
-            self.count(|stats| stats.failures += 1);
-        }
-        let process = held.take();
-        drop(held);
-        slot.is_running.set(false);
-        if let Some(process) = process {
-            self.bury(process);
-        }
-    }
-
-    /// A dead process is a member of the group until it is missed, at most for the session time-out.
-    pub(crate) fn bury(&self, process: Process) {
-        let source = process.into_source();
-        let until =
-            self.cluster.now().as_millis() + self.schedule.borrow_mut().between(0, SESSION_TIMEOUT);
-        self.ghosts.borrow_mut().push((until, source));
-    }
-
-    /// Starts an instance with what is on its disk.
-    pub(crate) fn start(self: &Rc<Self>, slot: &Rc<Slot>) {
-        let Ok(mut held) = slot.process.try_borrow_mut() else {
-            return;
-        };
-        if held.is_some() {
-            return;
-        }
-        self.processes.set(self.processes.get() + 1);
-        self.count(|stats| stats.starts += 1);
-        let number = self.processes.get();
-        self.note(|| format!("{} starts as p{number}", slot.index));
-        slot.is_dead.set(false);
-        slot.is_asked_to_stop.set(false);
-        slot.is_cut_off.set(false);
-        slot.is_running.set(true);
-        let batches = Batches {
-            run_records: [1, 3, 100][self.draw(3)],
-            journal_bytes: [1, 200, 4000, 4 << 20][self.draw(4)],
-        };
-        *held = Some(Process::new(self, slot, number, &batches));
-    }
-
-    fn feed(self: &Rc<Self>) {
-        let Some(Operation { at, what }) = self.operations.borrow_mut().pop_front() else {
-            return;
-        };
-        let late = at - self.cluster.now().as_millis();
-        self.pass(late.max(0));
-        match what {
-            What::Send {
-                to,
-                record,
-                truth,
-                in_transaction,
-            } => {
-                self.count(|stats| stats.records += 1);
-                let offset = match self.input.get().filter(|_| in_transaction) {
-                    Some(open) => self.cluster.append_in(open, to, record),
-                    None => self.cluster.append(to, record),
-                };
-                self.note(|| format!("input {to:?} {offset}: {truth:?}"));
-                self.checker.borrow_mut().oracle.note(to, offset.0, truth);
-            }
-            What::Begin => self.input.set(Some(self.cluster.begin())),
-            What::End(is_committed) => {
-                if let Some(open) = self.input.take() {
-                    self.note(|| format!("input {open:?} committed: {is_committed}"));
-                    self.cluster.end(open, is_committed);
-                }
-            }
-            What::AddPartition(kind) => {
-                self.note(|| format!("a partition is added to {kind:?}"));
-                self.cluster.add_partition(kind);
-            }
-        }
-    }
-
-    pub(crate) fn feed_all(self: &Rc<Self>) {
-        while !self.operations.borrow().is_empty() {
-            self.feed();
-        }
-    }
-
-    /// Time passes: transactions and sessions time out.
-    pub(crate) fn pass(&self, millis: i64) {
-        let now = self.cluster.now().as_millis() + millis;
-        self.cluster.advance_to(Timestamp::from_millis(now));
-        self.cluster
-            .time_out(Timestamp::from_millis(now - TRANSACTION_TIMEOUT));
-        let ghosts = self.ghosts.take();
-        let (left, missed): (Vec<_>, Vec<_>) =
-            ghosts.into_iter().partition(|(until, _)| *until > now);
-        *self.ghosts.borrow_mut() = left;
-        drop(missed);
-    }
-
-    fn write_markers(&self) {
-        for _ in 0..=self.draw(4) {
-            let markers = self.cluster.markers();
-            if markers.is_empty() {
-                return;
-            }
-            let marker = markers[self.draw(markers.len())];
-            self.note(|| format!("{marker:?} is written"));
-            self.cluster.write_marker(marker);
-        }
-    }
-
-    pub(crate) fn write_all_markers(&self) {
-        for marker in self.cluster.markers() {
-            self.cluster.write_marker(marker);
-        }
-    }
-
-    /// The world goes on while a process stands still.
-    pub(crate) fn go_on_without(self: &Rc<Self>, slot: &Rc<Slot>) {
-        if self.depth.get() >= DEPTH_MAX {
-            return;
-        }
-        self.depth.set(self.depth.get() + 1);
-        let expire = || {
-            self.note(|| format!("the session of {} times out", slot.index));
-            self.cluster.expire(&slot.member.borrow().clone());
-        };
-        let until = self.cluster.now().as_millis() + SESSION_TIMEOUT;
-        if self.draw(2) == 0 {
-            expire();
-        }
-        for _ in 0..self.draw(60) {
-            self.step();
-        }
-        if self.cluster.now().as_millis() > until {
-            expire();
-        }
-        self.depth.set(self.depth.get() - 1);
-    }
-
     // What goes wrong.
 
     /// Whether this goes wrong now.
@@ -486,62 +316,6 @@ impl World {
         self.count(|stats| *stats.faults.entry(fault).or_default() += 1);
         self.note(|| format!("fault {}: {fault:?}", self.faults.get()));
         true
-    }
-
-    // Transactions on owned topics.
-
-    pub(crate) fn remember(&self, open: OpenTransaction, content: Content) {
-        self.contents.borrow_mut().insert(open, content);
-    }
-
-    pub(crate) fn add(&self, open: OpenTransaction, add: impl FnOnce(&mut Content)) {
-        if let Some(content) = self.contents.borrow_mut().get_mut(&open) {
-            add(content);
-        }
-    }
-
-    /// Commits a transaction, if it is still open.
-    pub(crate) fn commit(&self, open: OpenTransaction) -> bool {
-        if !self.cluster.end(open, true) {
-            return false;
-        }
-        let content = self.contents.borrow_mut().remove(&open).unwrap_or_default();
-        if !content.offsets.is_empty() {
-            self.count(|stats| stats.checkpoints += 1);
-        }
-        self.note(|| format!("{open:?} is committed"));
-        let checked = self.checker.borrow_mut().committed(&content);
-        self.check(checked);
-        true
-    }
-
-    pub(crate) fn abort(&self, open: OpenTransaction) {
-        self.contents.borrow_mut().remove(&open);
-        self.cluster.end(open, false);
-    }
-
-    /// The request to commit is still on its way.
-    pub(crate) fn leave_late(&self, open: OpenTransaction) {
-        self.late.borrow_mut().push(open);
-    }
-
-    pub(crate) fn send_letters(&self, letters: &[DeadLetter]) {
-        let open = self.cluster.begin();
-        self.cluster.write_letters_in(open, letters);
-        self.cluster.end(open, true);
-    }
-
-    pub(crate) fn numbers(&self) -> BTreeMap<InputPartition, u64> {
-        self.checker.borrow().numbers()
-    }
-
-    /// Checks what a leader is about to publish, against what is on its disk.
-    pub(crate) fn check_decision(&self, slot: &Slot, decided: Decided<'_>) {
-        let checker = self.checker.borrow();
-        let checked = checker
-            .numbers_on(&slot.disk.contents())
-            .and_then(|seen| checker.decided(&self.plan, &Decided { seen, ..decided }));
-        self.check(checked);
     }
 
     // Keeping books.
