@@ -45,7 +45,7 @@ struct Wire {
 impl Wire {
     /// Slot 0 goes through the proxy, slot 1 does not.
     fn new(broker: &Broker, proxy: Proxy) -> Self {
-        let mut scene = Scene::new(&broker.bootstrap(), 1, (0, 2), 10_000, 5);
+        let mut scene = Scene::new(&broker.bootstrap(), 1, (0, 2), 2_000, 5);
         let address = format!("127.0.0.1:{}", proxy.port);
         scene
             .fleet
@@ -70,6 +70,11 @@ impl Wire {
         self.transactions.is_left_open(id)
     }
 
+    /// How often it has said that something went wrong.
+    fn notices(&mut self) -> usize {
+        self.says("checkpoint not committed") + self.says("the assignment was lost")
+    }
+
     fn says(&mut self, text: &str) -> usize {
         self.scene.fleet.instance(0).log().matches(text).count()
     }
@@ -80,13 +85,11 @@ fn cut_in_checkpoints(wire: &mut Wire) -> usize {
     let mut inside = 0;
     for cut in 0..CUTS {
         wire.scene.stream.flow();
-        let noticed = wire.says("checkpoint not committed");
+        let noticed = wire.notices();
         inside += usize::from(wire.cut_in(&id));
-        // Short ones pass while librdkafka tries again; long ones last until the checkpoint is given up.
+        // Short ones pass while librdkafka tries again; long ones last until it gives something up.
         let lasts = if cut < LONG_CUTS { SOON } else { SHORT };
-        wait_at_most(lasts, || {
-            (wire.says("checkpoint not committed") > noticed).then_some(())
-        });
+        wait_at_most(lasts, || (wire.notices() > noticed).then_some(()));
         wire.proxy.heal();
         wire.scene.await_owned(&[0]);
     }
@@ -111,10 +114,10 @@ fn cut_in_releases(wire: &mut Wire) -> usize {
     inside
 }
 
-/// Every answer a third of a second late, then all of them through a thin pipe.
+/// Every answer late, then all of them through a thin pipe (KB/s).
 fn slow_down(wire: &mut Wire) {
     for (kind, attributes) in [
-        ("latency", [("latency", 150), ("jitter", 50)].as_slice()),
+        ("latency", [("latency", 25), ("jitter", 10)].as_slice()),
         ("bandwidth", [("rate", 300)].as_slice()),
     ] {
         wire.proxy.add(kind, attributes);

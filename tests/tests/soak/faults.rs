@@ -1,6 +1,6 @@
 //! What can happen to an instance or the broker.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tests::system::{Instance, Scene, State};
 use tests::wait_at_most;
@@ -201,6 +201,7 @@ impl Site {
         };
         let mark = self.scene.fleet.instance(slot).log().len();
         self.scene.fleet.instance(slot).freeze();
+        let frozen = Instant::now();
         if id.is_some_and(|id| self.transactions.is_left_open(&id)) {
             self.report.note("frozen in a checkpoint");
         }
@@ -209,7 +210,9 @@ impl Site {
         let fleet = &mut self.scene.fleet;
         let taken = wait_at_most(EXPELLED_WITHIN, || {
             let owned: usize = others.iter().map(|other| fleet.owned(*other)).sum();
-            (owned == Scene::PARTITIONS).then_some(())
+            // Another one may not know yet what it has lost itself.
+            let is_over = frozen.elapsed() > Scene::SESSION + Duration::from_secs(1);
+            (is_over && owned == Scene::PARTITIONS).then_some(())
         });
         assert!(
             taken.is_some(),
