@@ -68,6 +68,8 @@ fn a_process_whose_place_was_taken_is_fenced_in_the_middle_of_its_checkpoint() {
     };
     let broker = Broker::shared(kafka);
     let mut scene = Scene::new(&broker.bootstrap(), 1, (1, 0), 20_000, 2);
+    // A zombie that has outlived its session joins anew, and it is its successor who is fenced.
+    scene.fleet.set_property("session.timeout.ms", "45000");
     let mut transactions = Transactions::new(&broker.bootstrap());
     scene.fleet.start(0, &State::Own);
     scene.stream.flow();

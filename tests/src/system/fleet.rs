@@ -32,8 +32,8 @@ pub struct Fleet {
     configuration: Configuration,
     /// Whether an instance that says that a restart may help is started again.
     pub is_supervised: bool,
-    /// How often that was done.
-    pub restarts: usize,
+    /// The last sentence of each that was.
+    pub restarts: Vec<String>,
     slots: Vec<Slot>,
     copies: usize,
 }
@@ -60,9 +60,14 @@ impl Fleet {
             configuration: deployment.configuration.clone(),
             deployment,
             is_supervised: false,
-            restarts: 0,
+            restarts: Vec::new(),
             copies: 0,
         }
+    }
+
+    /// Sets a property of the clients of all instances that are started from now on.
+    pub fn set_property(&mut self, name: &str, value: &str) {
+        self.configuration.set_property(name, value);
     }
 
     /// Sets a key to a text for the next instances of one slot.
@@ -230,7 +235,8 @@ impl Fleet {
             );
             drop(self.take(slot));
             self.start(slot, &State::Own);
-            self.restarts += 1;
+            let last = log.lines().last().unwrap_or_default();
+            self.restarts.push(last.to_owned());
         }
     }
 }

@@ -18,7 +18,7 @@ const EXPELLED_WITHIN: Duration = Duration::from_secs(60);
 const TOLD_WITHIN: Duration = Duration::from_secs(30);
 /// What a process says that was away for too long.
 const LOST: &str = "the assignment was lost";
-const FENCED: &str = "fenced by a newer instance";
+pub(crate) const FENCED: &str = "fenced by a newer instance";
 const NOT_MEMBER: &str = "not a member of the group any more";
 
 /// One fault.
@@ -112,8 +112,7 @@ impl Site {
                 self.scene.fleet.start(slot, &State::Own);
             }
             Fault::Broker => {
-                // A process that starts while the broker is away says so and ends.
-                self.scene.fleet.is_supervised = true;
+                self.is_broker_killed = true;
                 self.broker.kill();
                 self.broker.restart();
             }
@@ -286,7 +285,7 @@ impl Site {
         });
         let code = instance.stop();
         // It may just have found the broker away.
-        let is_excused = self.scene.fleet.is_supervised && code == Some(75);
+        let is_excused = self.is_broker_killed && code == Some(75);
         assert!(code == Some(0) || is_excused, "it ended with {code:?}");
     }
 

@@ -9,8 +9,6 @@ use std::io::Write as _;
 pub(crate) struct Report {
     faults: BTreeMap<&'static str, usize>,
     notes: BTreeMap<&'static str, usize>,
-    /// Processes that ended while the broker was away because a restart may help, and were started again.
-    pub(crate) restarts: usize,
     /// Records that were put in.
     pub(crate) records: usize,
     /// Releases that a subscriber has.
@@ -67,7 +65,6 @@ impl fmt::Display for Report {
             self.faults(),
             list(&self.faults),
             list(&self.notes),
-            self.restarts,
             self.kills_inside(),
             self.kills(),
             self.records,

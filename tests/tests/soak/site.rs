@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use tests::system::{Scene, State};
 use tests::{Broker, Dice, Transactions, wait_at_most};
 
-use crate::faults::Fault;
+use crate::faults::{FENCED, Fault};
 use crate::report::{Report, say};
 
 /// About what a round puts in; the workload is made long enough for twice as many.
@@ -25,6 +25,8 @@ pub(crate) struct Site {
     pub(crate) report: Report,
     /// State directories of processes that were killed.
     pub(crate) copies: Vec<PathBuf>,
+    /// In this round.
+    pub(crate) is_broker_killed: bool,
 }
 
 impl Site {
@@ -39,7 +41,10 @@ impl Site {
             dice: Dice::new(seed),
             report: Report::default(),
             copies: Vec::new(),
+            is_broker_killed: false,
         };
+        // A process that starts while the broker is away says so and ends; so does one whose place was taken.
+        site.scene.fleet.is_supervised = true;
         for slot in [0, 2, 3] {
             site.scene.fleet.start(slot, &State::Own);
         }
@@ -68,8 +73,16 @@ impl Site {
         }
         let quiet = Instant::now();
         let audited = self.scene.settle();
-        self.scene.fleet.is_supervised = false;
-        self.report.restarts = self.scene.fleet.restarts;
+        for last in std::mem::take(&mut self.scene.fleet.restarts) {
+            let is_fenced = last.contains(FENCED);
+            assert!(is_fenced || self.is_broker_killed, "it ended with: {last}");
+            self.report.note(if is_fenced {
+                "restarted after it was fenced"
+            } else {
+                "restarted after it found no broker"
+            });
+        }
+        self.is_broker_killed = false;
         self.report.records = self.scene.stream.put();
         self.report.releases = audited.releases;
         self.report.dead_letters = audited.dead_letters;
