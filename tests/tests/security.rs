@@ -137,19 +137,19 @@ fn least(deployment: &Deployment) -> Vec<Grant> {
         acl,
         says: says.to_owned(),
     };
-    let mut grants = Vec::new();
-    // Ten different ones: the inputs are granted together.
-    grants.push(grant(Acl::topic(Acl::READ, &topics.partials), "Read"));
-    grants.push(grant(Acl::topic(Acl::WRITE, &topics.partials), "Write"));
-    grants.push(grant(Acl::topic(Acl::READ, &topics.month_close), "Read"));
-    grants.push(grant(Acl::topic(Acl::WRITE, &topics.month_close), "Write"));
-    grants.push(grant(Acl::topic(Acl::WRITE, &topics.dead_letters), "Write"));
-    grants.push(grant(Acl::group(Acl::READ, group), "Read on the group"));
     let prefix = format!("{group}-");
-    grants.push(grant(
-        Acl::transactional_ids(Acl::WRITE, &prefix),
-        "Write on transactional ids",
-    ));
+    let mut grants = vec![
+        grant(Acl::topic(Acl::READ, &topics.partials), "Read"),
+        grant(Acl::topic(Acl::WRITE, &topics.partials), "Write"),
+        grant(Acl::topic(Acl::READ, &topics.month_close), "Read"),
+        grant(Acl::topic(Acl::WRITE, &topics.month_close), "Write"),
+        grant(Acl::topic(Acl::WRITE, &topics.dead_letters), "Write"),
+        grant(Acl::group(Acl::READ, group), "Read on the group"),
+        grant(
+            Acl::transactional_ids(Acl::WRITE, &prefix),
+            "Write on transactional ids",
+        ),
+    ];
     for topic in &topics.inputs {
         grants.push(grant(Acl::topic(Acl::READ, topic), "Read"));
     }

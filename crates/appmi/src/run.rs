@@ -127,7 +127,7 @@ fn pipeline(
 fn transactional_id(config: &Config) -> String {
     let group = &config.kafka.group_id;
     match config.kafka.group_instance_id() {
-        Some(instance) => format!("{group}-{instance}"),
+        Some(instance) => format!("{group}-checkpoints-{instance}"),
         None => {
             let id: String = random_id()[..6]
                 .iter()

@@ -21,9 +21,11 @@ struct Fixed(Side, &'static str, &'static str, &'static str);
 enum Side {
     Consumer,
     Producer,
+    /// The member of the group alone, in the classic protocol.
+    Member,
 }
 
-const FIXED: [Fixed; 11] = [
+const FIXED: [Fixed; 10] = [
     Fixed(
         Side::Consumer,
         "isolation.level",
@@ -55,15 +57,9 @@ const FIXED: [Fixed; 11] = [
         "an idle partition is recognised by it",
     ),
     Fixed(
-        Side::Consumer,
+        Side::Member,
         "partition.assignment.strategy",
         "cooperative-sticky",
-        "partitions change hands one by one",
-    ),
-    Fixed(
-        Side::Consumer,
-        "group.protocol",
-        "classic",
         "partitions change hands one by one",
     ),
     Fixed(
@@ -107,10 +103,19 @@ const ELSEWHERE: [(&str, &str); 6] = [
 ];
 
 /// Meant for the member of the group only; every other client does without.
-const MEMBER_ONLY: [&str; 3] = [
+const MEMBER_ONLY: [&str; 5] = [
     "group.instance.id",
+    "group.protocol",
+    "group.remote.assignor",
     "session.timeout.ms",
     "heartbeat.interval.ms",
+];
+
+/// The brokers' own in the group protocol of KIP-848, `"group.protocol" = "consumer"`.
+const OF_CLASSIC: [&str; 3] = [
+    "session.timeout.ms",
+    "heartbeat.interval.ms",
+    "partition.assignment.strategy",
 ];
 
 /// Partitions that are added to an input topic are assigned once a member has asked the brokers anew: after ten
@@ -141,10 +146,24 @@ impl Cluster {
         // their own, and one that still speaks TLS then would crash.
         openssl_sys::init();
         let properties: BTreeMap<String, String> = properties.into_iter().collect();
-        let refused: Vec<String> = properties
+        let mut refused: Vec<String> = properties
             .iter()
-            .filter_map(|(key, value)| refusal(key, value))
+            .filter_map(|(key, value)| {
+                let reason = refused_property(key, value)?;
+                Some(format!("kafka.properties: \"{key}\" {reason}"))
+            })
             .collect();
+        if is_consumer_protocol(&properties) {
+            let classic = OF_CLASSIC
+                .iter()
+                .filter(|key| properties.contains_key(**key));
+            refused.extend(classic.map(|key| {
+                format!(
+                    "kafka.properties: \"{key}\" is for the brokers to set where \"group.protocol\" is \"consumer\": \
+                     remove the line"
+                )
+            }));
+        }
         if !refused.is_empty() {
             return Err(refused);
         }
@@ -178,6 +197,9 @@ impl Cluster {
             if let Some(value) = self.properties.get(key) {
                 config.set(key, value);
             }
+        }
+        if !is_consumer_protocol(&self.properties) {
+            set_fixed(&mut config, Side::Member);
         }
         config.set("group.id", &self.group_id);
         self.create::<BaseConsumer<Context>>("source", &config)
@@ -236,11 +258,7 @@ impl Cluster {
                 config.set(key, value);
             }
         }
-        for Fixed(of, key, value, _) in FIXED {
-            if of == side {
-                config.set(key, value);
-            }
-        }
+        set_fixed(&mut config, side);
         config.remove("request.required.acks");
         config.set("bootstrap.servers", &self.bootstrap_servers);
         config
@@ -271,18 +289,29 @@ impl fmt::Debug for Cluster {
     }
 }
 
-/// Why a property of the operator's can't be used.
-fn refusal(key: &str, value: &str) -> Option<String> {
+fn set_fixed(config: &mut ClientConfig, side: Side) {
+    for Fixed(of, key, value, _) in FIXED {
+        if of == side {
+            config.set(key, value);
+        }
+    }
+}
+
+fn is_consumer_protocol(properties: &BTreeMap<String, String>) -> bool {
+    properties
+        .get("group.protocol")
+        .is_some_and(|protocol| protocol == "consumer")
+}
+
+/// Why a property of the operator's can't be used: what completes a sentence that begins with its name.
+#[must_use]
+pub fn refused_property(key: &str, value: &str) -> Option<String> {
     if let Some((_, instead)) = ELSEWHERE.iter().find(|(name, _)| *name == key) {
-        return Some(format!(
-            "kafka.properties: \"{key}\" can't be set here: {instead}"
-        ));
+        return Some(format!("can't be set here: {instead}"));
     }
     if let Some(Fixed(_, _, needed, why)) = FIXED.iter().find(|Fixed(_, name, ..)| *name == key) {
         let same = value == *needed || (key.ends_with("acks") && value == "-1");
-        return (!same).then(|| {
-            format!("kafka.properties: \"{key}\" must stay \"{needed}\": {why}; remove the line")
-        });
+        return (!same).then(|| format!("must stay \"{needed}\": {why}; remove the line"));
     }
     let mut config = ClientConfig::new();
     config.set(key, value);
@@ -291,7 +320,7 @@ fn refusal(key: &str, value: &str) -> Option<String> {
         rdkafka::error::KafkaError::ClientConfig(_, reason, ..) => reason.clone(),
         other => other.to_string(),
     };
-    Some(format!("kafka.properties: \"{key}\": {reason}"))
+    Some(format!("is refused by librdkafka: {reason}"))
 }
 
 #[cfg(test)]
@@ -336,6 +365,26 @@ mod tests {
         assert_eq!(config.get("batch.size"), Some("1000"));
         assert_eq!(config.get("isolation.level"), Some("read_committed"));
         assert_eq!(config.get("auto.offset.reset"), Some("error"));
+    }
+
+    #[test]
+    fn the_group_protocol_of_kip_848_is_the_members_and_leaves_times_to_the_brokers() {
+        let opted = cluster(&[("group.protocol", "consumer")]).unwrap();
+        assert_eq!(
+            opted.config(Side::Consumer, &[]).get("group.protocol"),
+            None
+        );
+        assert!(opted.member(&[]).is_ok(), "librdkafka takes it");
+        let refused = cluster(&[
+            ("group.protocol", "consumer"),
+            ("session.timeout.ms", "6000"),
+        ]);
+        let refused = refused.expect_err("librdkafka would refuse it");
+        assert!(
+            refused[0].contains("is for the brokers to set"),
+            "{refused:?}"
+        );
+        assert!(cluster(&[("group.protocol", "modern")]).is_err());
     }
 
     #[test]

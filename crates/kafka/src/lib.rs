@@ -25,7 +25,7 @@ mod trouble;
 pub use admin::{Admin, Counts};
 pub use beginnings::first_timestamps;
 pub use checkpoints::Checkpoints;
-pub use cluster::Cluster;
+pub use cluster::{Cluster, refused_property};
 pub use drain::{Drain, Drained};
 pub use journal::Journal;
 pub use loader::{LoadRecord, Loader};

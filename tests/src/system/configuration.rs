@@ -32,6 +32,17 @@ impl Configuration {
         self.put("kafka.properties", &quoted(name), &quoted(value));
     }
 
+    /// Leaves a property of the clients to its default.
+    pub fn unset_property(&mut self, name: &str) {
+        let of_clients = self
+            .sections
+            .iter_mut()
+            .filter(|(section, _)| section == "kafka.properties");
+        for (_, keys) in of_clients {
+            keys.retain(|(key, _)| *key != quoted(name));
+        }
+    }
+
     /// Names the topics, and adds the kinds that are not built in.
     pub(crate) fn set_topics(&mut self, topics: &Topics, kinds: &Kinds) {
         self.set_text("topics.partials", &topics.partials);

@@ -120,39 +120,17 @@ fn kafka(reader: &mut Reader) -> Kafka {
     }
 }
 
-/// Client properties that appmi's promises rest upon, and what to do instead of setting them.
-const PROPERTIES_OF_APPMI: [(&str, &str); 11] = [
-    ("bootstrap.servers", "set kafka.bootstrap_servers"),
-    ("metadata.broker.list", "set kafka.bootstrap_servers"),
-    ("group.id", "set kafka.group_id"),
-    ("transactional.id", "take it out: appmi draws its own"),
-    ("enable.idempotence", "take it out: appmi needs it on"),
-    ("acks", "take it out: appmi needs all"),
-    ("request.required.acks", "take it out: appmi needs all"),
-    ("isolation.level", "take it out: appmi needs read_committed"),
-    (
-        "enable.auto.commit",
-        "take it out: a checkpoint is the only commit",
-    ),
-    (
-        "enable.auto.offset.store",
-        "take it out: a checkpoint is the only commit",
-    ),
-    (
-        "auto.offset.reset",
-        "take it out: appmi never skips silently",
-    ),
-];
-
 fn properties(reader: &mut Reader) -> BTreeMap<String, String> {
     let table = Key::new(PROPERTIES);
     let mut properties = BTreeMap::new();
     for key in reader.keys_of_table(&table) {
         let name = key.names().last().cloned().unwrap_or_default();
-        let own = PROPERTIES_OF_APPMI.iter().find(|(own, _)| *own == name);
-        let value = reader.optional(&key, |value| match own {
-            Some((_, instead)) => Err(format!("is not for you to set; {instead}")),
-            None => values::text(value),
+        let value = reader.optional(&key, |value| {
+            let value = values::text(value)?;
+            match kafka::refused_property(&name, &value) {
+                Some(reason) => Err(reason),
+                None => Ok(value),
+            }
         });
         if let Some(value) = value {
             properties.insert(name, value);

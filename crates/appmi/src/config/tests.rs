@@ -348,7 +348,7 @@ fn client_properties_are_free_but_for_those_that_promises_rest_on() {
     assert_eq!(
         problems,
         [
-            r#"appmi.toml:5: kafka.properties."isolation.level": is not for you to set; take it out: appmi needs read_committed"#
+            r#"appmi.toml:5: kafka.properties."isolation.level": must stay "read_committed": aborted records must not be counted; remove the line"#
         ]
     );
     let config = fixture.config(
