@@ -2,7 +2,7 @@
 # Cargo.toml), so RocksDB is compiled once, the first time, for demo, tests and benchmarks alike.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test sim bench setup kafka clean
+.PHONY: help demo test sim bench fuzz setup kafka clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -20,6 +20,9 @@ sim: ## simulated deployments with faults: SEEDS=100 worlds, or the one of SEED=
 bench: ## the benchmarks
 	@scripts/setup.sh
 	cargo bench --workspace --benches --profile dev
+
+fuzz: ## fuzz every decoder, SECONDS each (60), with cargo-fuzz
+	@scripts/fuzz.sh $(or $(SECONDS),60)
 
 setup: ## install what building and testing need (apt-get, as root)
 	@scripts/setup.sh --tests

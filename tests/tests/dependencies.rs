@@ -7,7 +7,7 @@ use std::path::Path;
 use cargo_metadata::{DependencyKind, MetadataCommand, Package};
 
 /// Every crate of ours and the ones it may depend on.
-const LAYOUT: [(&str, &[&str]); 12] = [
+const LAYOUT: [(&str, &[&str]); 13] = [
     ("model", &[]),
     ("sketch", &[]),
     ("wire", &["model", "sketch"]),
@@ -28,6 +28,10 @@ const LAYOUT: [(&str, &[&str]); 12] = [
         &[
             "model", "sketch", "wire", "engine", "memlog", "store", "workload",
         ],
+    ),
+    (
+        "fuzz-targets",
+        &["model", "sketch", "wire", "engine", "memlog"],
     ),
     ("benches", ALL),
     ("tests", ALL),

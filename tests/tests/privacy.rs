@@ -27,6 +27,8 @@ use wire::events::{Draft, encode_cloudevent, encode_protobuf};
 /// Nine bytes, so that a mark in base64 has eight letters in it whatever stands before.
 const MARK: &[u8] = b"Xq7-MARK!";
 
+const JSON: Option<&str> = Some("application/cloudevents+json");
+
 /// The mark as it is and as somebody might write it. All of base64's three alignments, without what depends on
 /// neighbours.
 fn forms() -> Vec<Vec<u8>> {
@@ -124,10 +126,9 @@ fn put(deployment: &Deployment) -> u64 {
                 icb_code: "QE1",
                 session_id: if id.0 == 0 { &session } else { "" },
             };
-            let json = Some("application/cloudevents+json");
             let bytes = encode_protobuf(&good, kind);
             match number % 10 {
-                0 => send(&account, encode_cloudevent(&good, &mark, kind), json, at),
+                0 => send(&account, encode_cloudevent(&good, &mark, kind), JSON, at),
                 1 => send(
                     &account,
                     encode_protobuf(
@@ -145,7 +146,7 @@ fn put(deployment: &Deployment) -> u64 {
                 4 => send(
                     &account,
                     format!("{{\"id\": \"{mark}\"").into_bytes(),
-                    json,
+                    JSON,
                     at,
                 ),
                 5 => {
@@ -175,7 +176,6 @@ fn search_topics(bootstrap: &str, is_read: impl Fn(&str) -> bool) -> (Searched, 
         .set("isolation.level", "read_uncommitted")
         .set("enable.auto.commit", "false")
         .set("enable.partition.eof", "true")
-        .set("exclude.internal.topics", "false")
         .create()
         .unwrap();
     let metadata = consumer.fetch_metadata(None, SOON).unwrap();

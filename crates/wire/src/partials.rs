@@ -22,6 +22,11 @@ use crate::Malformed;
 /// Format of keys and values. A change to either that an older appmi would misread counts it up.
 pub const FORMAT: u32 = 1;
 
+/// A value: one of the messages of `partials.proto`.
+pub trait Value: Message + Name + Default {}
+
+impl<M: Message + Name + Default> Value for M {}
+
 /// The bytes of a value.
 #[must_use]
 pub fn encode<M: Message + Name>(value: &M) -> Vec<u8> {
