@@ -29,7 +29,7 @@ for target in "${targets[@]}"; do
     limit=(-runs=0)
   fi
   cargo fuzz run --sanitizer none "$target" -- "${limit[@]}" -max_len=4096 -rss_limit_mb=1024 \
-    -print_final_stats=1 > "$log" 2>&1 || { cat "$log" >&2; exit 1; }
+    -print_final_stats=1 > "$log" 2>&1 || { tail -n 60 "$log" >&2; exit 1; }
   runs=$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")
   coverage=$(sed -n 's/.* cov: \([0-9]*\) .*/\1/p' "$log" | tail -n 1)
   inputs=$(find "fuzz/corpus/$target" -type f | wc -l)

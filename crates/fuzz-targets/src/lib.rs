@@ -28,16 +28,17 @@ const fn target(name: &'static str, run: fn(&[u8]), per_byte: u64, base: u64) ->
     }
 }
 
-/// All targets. A structure of the reference data has its tables, a page its registers, a record of the view some
-/// entries of maps: that is what the bounds stand for.
+/// All targets. The bounds are linear: three bytes can be an empty row of a table of 150 bytes, in a list that grows by
+/// doubling; a structure of the reference data has its tables, a page its registers, a record of the view some entries of
+/// maps.
 pub const TARGETS: [Target; 7] = [
     target("events", decoders::events, 8, 4 << 10),
-    target("partials", decoders::partials, 64, 4 << 10),
-    target("releases", decoders::releases, 64, 4 << 10),
+    target("partials", decoders::partials, 512, 8 << 10),
+    target("releases", decoders::releases, 512, 8 << 10),
     target("pages", decoders::pages, 8, 32 << 10),
     target("reference", decoders::reference, 4096, 1 << 20),
-    target("view", stored::view, 1024, 256 << 10),
-    target("state", stored::state, 1024, 256 << 10),
+    target("view", stored::view, 2048, 256 << 10),
+    target("state", stored::state, 2048, 256 << 10),
 ];
 
 impl Target {
