@@ -2,7 +2,7 @@
 # Cargo.toml), so RocksDB is compiled once, the first time, for demo, tests and benchmarks alike.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test sim bench fuzz setup kafka clean
+.PHONY: help demo test sim soak bench fuzz setup kafka clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -16,6 +16,10 @@ test: ## format, lints, documentation and all tests, with a real Apache Kafka
 
 sim: ## simulated deployments with faults: SEEDS=100 worlds, or the one of SEED=7
 	cargo run -p sim -- $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),100))
+
+soak: kafka ## several instances under faults on a real Kafka: ROUNDS=20 SEED=1
+	cargo build -p appmi
+	APPMI_ROUNDS=$(or $(ROUNDS),20) APPMI_SEED=$(or $(SEED),1) cargo test -p tests --test soak -- --nocapture
 
 bench: ## the benchmarks
 	@scripts/setup.sh

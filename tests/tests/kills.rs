@@ -17,7 +17,7 @@ use tests::system::{
     Comparison, Deployment, Feed, Instance, Received, Releases, SOON, Subscriber,
     latest_closed_month, open_transaction, workload_options,
 };
-use tests::{Broker, installation_or_skip, wait_until};
+use tests::{Broker, Dice, installation_or_skip, wait_until};
 use wire::headers;
 use wire::releases::Format;
 use workload::{Item, Oracle, Profile, Workload};
@@ -28,24 +28,6 @@ const KILLS: usize = 20;
 /// Records that are in the topics before the next are sent, so that the load lasts.
 const BURST: usize = 100;
 const ENGLAND: &str = "E92000001";
-
-/// SplitMix64.
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, limit: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        let limit = u64::try_from(limit).unwrap();
-        usize::try_from((mixed ^ (mixed >> 31)) % limit).unwrap()
-    }
-
-    fn once_in(&mut self, times: usize) -> bool {
-        self.below(times) == 0
-    }
-}
 
 /// Puts records in up to the targets that it is told, one burst after the other.
 fn load(feed: &mut Feed, items: &[Item], targets: &Receiver<usize>, loaded: &AtomicUsize) {
@@ -78,7 +60,7 @@ impl Site {
         Self {
             deployment,
             bootstrap: broker.bootstrap(),
-            dice: Dice(seed),
+            dice: Dice::new(seed),
             in_checkpoints: 0,
             in_releases: 0,
         }

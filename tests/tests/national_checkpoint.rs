@@ -1,5 +1,8 @@
 //! A checkpoint of national size on a real broker: what an instance that owns everything commits when every
-//! cell has changed everywhere.
+//! cell has changed everywhere; and how long an instance without a state directory takes to read it back.
+//!
+//! `APPMI_MONTHS=15 cargo test -p tests --test national_checkpoint -- --nocapture` makes one for each of so many
+//! months.
 
 #![expect(
     clippy::unwrap_used,
@@ -84,12 +87,17 @@ impl Hashes {
 }
 
 /// A partition in which every lineage has dense registers and the window of identities is full.
-fn aggregate(options: &Options, partition: InputPartition) -> Aggregate {
+fn aggregate(options: &Options, partition: InputPartition, month: Month) -> Aggregate {
     let geography = &options.geography;
     let mut hashes = Hashes(u64::from(partition.partition) << 32);
-    let mut delta = Delta::new(options.precision, true, geography.lineages(), month());
+    let mut delta = Delta::new(
+        options.precision,
+        true,
+        geography.lineages(),
+        options.first_month,
+    );
     for lineage in lineages(geography) {
-        let cell = delta.cell(month(), lineage, || false);
+        let cell = delta.cell(month, lineage, || false);
         let cell = delta.cell_mut(cell);
         cell.events = ACCOUNTS;
         let registers = cell.registers.as_mut().unwrap();
@@ -103,16 +111,22 @@ fn aggregate(options: &Options, partition: InputPartition) -> Aggregate {
     }
     Aggregate {
         partition,
-        position: Offset(i64::try_from(ACCOUNTS).unwrap()),
+        position: position(month.since(options.first_month) + 1),
         latest: Some(MARCH_2025),
-        floor: month(),
+        floor: options.first_month,
         window,
         delta,
         dead_letters: Vec::new(),
     }
 }
 
-fn checkpoints(options: &Options, partials_partitions: u32) -> Vec<Checkpoint> {
+fn position(months: i32) -> Offset {
+    Offset(i64::from(months) * i64::try_from(ACCOUNTS).unwrap())
+}
+
+/// Of the month with this number, in which every partition has a checkpoint.
+fn checkpoints(options: &Options, partials_partitions: u32, number: i32) -> Vec<Checkpoint> {
+    let changed = options.first_month.plus(number);
     let mut store = MemStore::default();
     let kinds = options.kinds.clone();
     let (view, _) = View::open(
@@ -124,7 +138,7 @@ fn checkpoints(options: &Options, partials_partitions: u32) -> Vec<Checkpoint> {
     )
     .unwrap();
     let statement = Statement {
-        number: 1,
+        number: u64::try_from(number).unwrap() + 1,
         settings: 1,
         topic_id: [3; 16],
         idle: false,
@@ -133,13 +147,13 @@ fn checkpoints(options: &Options, partials_partitions: u32) -> Vec<Checkpoint> {
     (0..LOGIN_PARTITIONS)
         .map(|partition| {
             let kind = KindId(0);
-            let aggregate = aggregate(options, InputPartition { kind, partition });
+            let aggregate = aggregate(options, InputPartition { kind, partition }, changed);
             checkpoint::prepare(
                 options,
                 &view,
                 &store,
                 &aggregate,
-                Offset(0),
+                position(number),
                 statement,
                 partials_partitions,
             )
@@ -167,22 +181,65 @@ fn transactions(checkpoints: Vec<Checkpoint>) -> Vec<Transaction> {
     transactions
 }
 
+fn say(text: &str) {
+    let text = format!("{text}\n");
+    std::io::stderr().write_all(text.as_bytes()).unwrap();
+}
+
+/// Has the settings recorded, without which nobody reads on.
+fn record_settings(deployment: &Deployment) {
+    let mut leader = deployment.run();
+    leader.until_logged("settings recorded");
+    assert_eq!(leader.stop(), Some(0));
+    deployment.lose_state();
+}
+
+/// What was committed.
+#[derive(Default)]
+struct Committed {
+    records: usize,
+    bytes: usize,
+}
+
+fn commit(
+    checkpoints: Vec<Checkpoint>,
+    to: &mut Checkpoints,
+    committed: &mut Committed,
+    partitions: usize,
+) {
+    let records: usize = checkpoints.iter().map(|of| of.partials.len()).sum();
+    let bytes: usize = checkpoints.iter().map(Checkpoint::bytes).sum();
+    let transactions = transactions(checkpoints);
+    let pages = LINEAGES * 64 * partitions;
+    assert!(records > pages && bytes > pages * 700, "{records} {bytes}");
+    let began = Instant::now();
+    for transaction in &transactions {
+        to.commit(transaction).unwrap();
+    }
+    let took = began.elapsed();
+    let text = format!(
+        "a national checkpoint: {records} records, {bytes} bytes, {} transactions, {took:.1?}",
+        transactions.len()
+    );
+    say(&text);
+    assert!(took < WITHIN, "{text}");
+    committed.records += records;
+    committed.bytes += bytes;
+}
+
 #[test]
-fn a_checkpoint_of_national_size_commits_within_a_minute() {
+fn a_checkpoint_of_national_size_commits_within_a_minute_and_is_read_back() {
     let Some(kafka) = installation_or_skip() else {
         return;
     };
+    let months = std::env::var("APPMI_MONTHS").map_or(1, |months| months.parse().unwrap());
     let broker = Broker::shared(kafka);
     let deployment = Deployment::new(broker, &Kinds::builtin(), &[LOGIN_PARTITIONS, 1, 1]);
     let operator = Operator::new(broker, &deployment);
     let options = options();
     assert_eq!(lineages(&options.geography).len(), LINEAGES);
-    let checkpoints = checkpoints(&options, 3);
-    let records: usize = checkpoints.iter().map(|of| of.partials.len()).sum();
-    let bytes: usize = checkpoints.iter().map(Checkpoint::bytes).sum();
-    let transactions = transactions(checkpoints);
-    let pages = LINEAGES * 64 * LOGIN_PARTITIONS as usize;
-    assert!(records > pages && bytes > pages * 700, "{records} {bytes}");
+    record_settings(&deployment);
+    let before = operator.partials().records;
 
     let (cluster, topics) = (&deployment.cluster, &deployment.topics);
     let mut source = Source::new(cluster, topics.inputs.clone()).unwrap();
@@ -192,25 +249,31 @@ fn a_checkpoint_of_national_size_commits_within_a_minute() {
     wait_until("partitions are assigned", SOON, || {
         matches!(source.poll(Duration::ZERO).unwrap(), Input::Assigned(_))
     });
-    let began = Instant::now();
-    for transaction in &transactions {
-        committing.commit(transaction).unwrap();
+    let mut committed = Committed::default();
+    for month in 0..months {
+        let checkpoints = checkpoints(&options, 3, month);
+        let partitions = LOGIN_PARTITIONS as usize;
+        commit(checkpoints, &mut committing, &mut committed, partitions);
     }
-    let took = began.elapsed();
-    let text = format!(
-        "a national checkpoint: {records} records, {bytes} bytes, {} transactions, {took:.1?}\n",
-        transactions.len()
-    );
-    std::io::stderr().write_all(text.as_bytes()).unwrap();
-    assert!(took < WITHIN, "{text}");
     source.leave();
 
+    let events = ACCOUNTS * (LINEAGES as u64) * u64::from(LOGIN_PARTITIONS);
+    let events = events * u64::try_from(months).unwrap();
     wait_until("all of it can be read", SOON, || {
         let partials = operator.partials();
-        let events = ACCOUNTS * (LINEAGES as u64) * u64::from(LOGIN_PARTITIONS);
-        partials.events("logins") == events && partials.records == records
+        // Of the windows' slices every month has written the same ones anew.
+        partials.events("logins") == events && partials.records == before + committed.records
     });
     let topic = &topics.inputs[0];
-    let offset = Some(i64::try_from(ACCOUNTS).unwrap());
+    let offset = Some(position(months).0);
     assert!((0..12).all(|partition| operator.committed(topic, partition) == offset));
+
+    let began = Instant::now();
+    let mut restored = deployment.run();
+    restored.until_logged("the view has been read to its end");
+    let (took, mib) = (began.elapsed().as_secs_f64(), committed.bytes >> 20);
+    say(&format!(
+        "a state directory restored from {mib} MiB of partials: {took:.1} s, {:.1} s per GiB",
+        took * 1024.0 / f64::from(u32::try_from(mib).unwrap())
+    ));
 }

@@ -60,7 +60,7 @@ impl fmt::Display for Report {
         };
         write!(
             f,
-            "{} faults ({}); {}; {} starts while the broker was away; {} of {} kills between begin and end of a transaction; {} records, {} releases \
+            "{} faults ({}); {}; {} of {} kills between begin and end of a transaction; {} records, {} releases \
              and {} dead letters each once, {} counts equal",
             self.faults(),
             list(&self.faults),
