@@ -106,6 +106,11 @@ impl Transactor {
             }
         };
         let patience = producer.context().patience(INIT_WITHIN);
+        // With a connection. Without one librdkafka looks for the coordinator again half a second later, and every
+        // release takes its id anew.
+        if let Err(error) = producer.client().fetch_metadata(None, PROBE_WITHIN) {
+            debug!("no broker yet: {error}");
+        }
         let initialised = producer.init_transactions(patience);
         producer.poll(Duration::ZERO);
         let producer = self.producer.insert(producer);
