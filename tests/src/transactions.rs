@@ -14,6 +14,9 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 /// How long the brokers may take to end a transaction that they were told to end.
 const ENDED_WITHIN: Duration = Duration::from_millis(100);
 
+/// Looks between two pauses: a transaction is over within milliseconds.
+const TRIES: usize = 400;
+
 /// A broker that is asked for the transactional ids that it coordinates.
 #[derive(Debug)]
 pub struct Transactions {
@@ -53,6 +56,14 @@ impl Transactions {
     /// Whether the id has a transaction that is neither committed nor aborted nor about to be.
     pub fn is_open(&mut self, id: &str) -> bool {
         self.state(id).is_some_and(|state| state == "Ongoing")
+    }
+
+    /// Returns when the id has had a transaction open for so many looks, of which one takes a fraction of a
+    /// millisecond; false if there is none within that time.
+    pub fn aim(&mut self, id: &str, looks: usize, within: Duration) -> bool {
+        let in_a_row = |transactions: &mut Self| (0..=looks).all(|_| transactions.is_open(id));
+        let aimed = wait_at_most(within, || (0..TRIES).any(|_| in_a_row(self)).then_some(()));
+        aimed.is_some()
     }
 
     /// Whether a process that is dead or frozen has left a transaction open. What it had told the brokers to commit

@@ -62,10 +62,7 @@ impl Wire {
 
     /// Cuts everything in the middle of a transaction; whether that was left open then.
     fn cut_in(&mut self, id: &str) -> bool {
-        let transactions = &mut self.transactions;
-        wait_until("a transaction begins", SOON, || {
-            (0..400).any(|_| transactions.is_open(id))
-        });
+        assert!(self.transactions.aim(id, 5, SOON), "there are transactions");
         self.proxy.cut();
         self.transactions.is_left_open(id)
     }

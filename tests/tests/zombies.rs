@@ -13,9 +13,7 @@ use tests::{Broker, Transactions, installation_or_skip, wait_until};
 fn freeze_in_checkpoint(scene: &mut Scene, transactions: &mut Transactions) -> String {
     let id = scene.fleet.transactional_id(0).unwrap();
     loop {
-        wait_until("a checkpoint begins", SOON, || {
-            (0..400).any(|_| transactions.is_open(&id))
-        });
+        assert!(transactions.aim(&id, 10, SOON), "there are checkpoints");
         scene.fleet.instance(0).freeze();
         if transactions.is_left_open(&id) {
             return id;

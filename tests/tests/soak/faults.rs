@@ -10,8 +10,8 @@ use crate::site::Site;
 
 /// How long a transaction is waited for; one is begun every few milliseconds while there is load.
 const AIM_WITHIN: Duration = Duration::from_secs(20);
-/// Looks between two pauses: a transaction is over within milliseconds.
-const LOOKS: usize = 400;
+/// How many looks into a transaction a fault comes: its records are written, its offsets sent.
+const LOOKS: usize = 40;
 /// A session of three seconds, a transaction of ten, and a rebalance.
 const EXPELLED_WITHIN: Duration = Duration::from_secs(60);
 /// How long a woken process may take to find out.
@@ -136,13 +136,10 @@ impl Site {
         (slot, Some(id))
     }
 
-    /// Returns in the middle of a transaction, if there is one soon.
-    fn aim(&mut self, id: &str) -> bool {
-        let transactions = &mut self.transactions;
-        let seen = wait_at_most(AIM_WITHIN, || {
-            (0..LOOKS).any(|_| transactions.is_open(id)).then_some(())
-        });
-        seen.is_some()
+    /// Returns somewhere in a transaction, if there is one soon.
+    fn aim(&mut self, id: &str) {
+        let looks = self.dice.below(LOOKS);
+        self.transactions.aim(id, looks, AIM_WITHIN);
     }
 
     fn kill(&mut self, is_aimed: bool, next: Next) {
