@@ -87,13 +87,21 @@ pub(crate) struct Checker {
     revision_interval: i64,
     kinds: Vec<String>,
     ledgers: BTreeMap<InputPartition, Ledger>,
-    /// Of every input record that is a committed dead letter since the partials were emptied last.
+    /// Of every input record that is a committed dead letter since counting began anew last.
     letters: BTreeSet<(InputPartition, i64)>,
     releases: releases::Releases,
     /// The filling of the partials topic.
     filling: Option<Vec<u8>>,
-    /// Whether the partials were ever emptied, to count anew.
-    was_reset: bool,
+    /// What the last recount began with, if there was one.
+    recount: Option<Recount>,
+}
+
+/// What a recount begins with.
+pub(crate) struct Recount {
+    /// How far every input partition has to be counted before anything is released again.
+    pub(crate) until: BTreeMap<InputPartition, i64>,
+    /// Months before this were sealed by then, and stay so.
+    pub(crate) sealed_before: MonthNo,
 }
 
 impl Checker {
@@ -110,20 +118,16 @@ impl Checker {
             letters: BTreeSet::new(),
             releases: releases::Releases::default(),
             filling: None,
-            was_reset: false,
+            recount: None,
         }
     }
 
-    /// The partials topic was emptied: everything is counted anew.
-    pub(crate) fn reset(&mut self, filling: &[u8]) {
+    /// Everything is counted anew.
+    pub(crate) fn reset(&mut self, filling: &[u8], recount: Recount) {
         self.filling = Some(filling.to_vec());
         self.ledgers.clear();
         self.letters.clear();
-        self.was_reset = true;
-    }
-
-    pub(crate) fn filling(&self) -> Option<&[u8]> {
-        self.filling.as_deref()
+        self.recount = Some(recount);
     }
 
     /// Fewer months may be kept from now on; instances that have not heard of more keep what they did.

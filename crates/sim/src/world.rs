@@ -26,6 +26,7 @@ use crate::variants::Variant;
 
 mod committing;
 mod passing;
+mod recounting;
 mod troubles;
 mod turns;
 
@@ -100,12 +101,11 @@ pub(crate) struct World {
     pub(crate) compacted: RefCell<BTreeMap<Published, i64>>,
     /// Copies of directories.
     copies: RefCell<Vec<Contents>>,
-    /// Dead letters from before the partials were emptied.
+    /// Dead letters from before counting began anew.
     letters_before: Cell<usize>,
     processes: Cell<u64>,
     /// How many months instances are told to keep.
     pub(crate) retention_months: Cell<u32>,
-    settings_number: Cell<u64>,
     /// How often an operator put settings in force.
     pub(crate) settings_changes: Cell<u64>,
     /// Batches of published records that instances were given.
@@ -159,7 +159,6 @@ impl World {
             letters_before: Cell::new(0),
             processes: Cell::new(0),
             retention_months: Cell::new(plan.options.retention_months),
-            settings_number: Cell::new(1),
             settings_changes: Cell::new(0),
             deliveries: Cell::new(0),
             plan,

@@ -95,14 +95,37 @@ impl Checker {
                 },
             )?;
         }
-        let highest = snapshots.values().map(|snapshot| snapshot.floor).max();
-        let highest = highest.unwrap_or(0);
+        let sealed_before = self.sealed_before(&snapshots);
         ensure(
-            highest <= 0 || month >= highest + 11,
+            month >= sealed_before,
             "a sealed month is not released again",
-            || format!("{month} with a floor at {highest}"),
+            || format!("{month}, sealed before {sealed_before}"),
         )?;
+        self.check_recounted(&snapshots)?;
         self.check_figures(&snapshots, month, &records)
+    }
+
+    /// Months before this are sealed: a floor is in their window, or was when counting began anew.
+    fn sealed_before(&self, snapshots: &BTreeMap<InputPartition, Rc<Snapshot>>) -> MonthNo {
+        let floors = snapshots.values().map(|snapshot| snapshot.floor);
+        let by_floor = floors.max().filter(|floor| *floor > 0);
+        let recount = self.recount.as_ref();
+        let by_recount = recount.map_or(0, |recount| recount.sealed_before);
+        by_floor.map_or(0, |floor| floor + 11).max(by_recount)
+    }
+
+    /// Releases stay the record until everything that they were made of is counted again.
+    fn check_recounted(&self, snapshots: &BTreeMap<InputPartition, Rc<Snapshot>>) -> Checked {
+        let until = self.recount.iter().flat_map(|recount| &recount.until);
+        for (partition, until) in until {
+            let position = snapshots.get(partition).map(|snapshot| snapshot.position);
+            ensure(
+                position.is_some_and(|position| position >= *until),
+                "nothing is released during a recount",
+                || format!("{} to {position:?} of {until}", self.name(*partition)),
+            )?;
+        }
+        Ok(())
     }
 
     /// The snapshots of these checkpoints.
@@ -206,7 +229,8 @@ impl Checker {
             for (key, record) in last {
                 for measure in ["logins", "prescription_orders", "registrations"] {
                     ensure(
-                        self.was_reset || count(record, measure) <= count(&records[key], measure),
+                        self.recount.is_some()
+                            || count(record, measure) <= count(&records[key], measure),
                         "a count never falls",
                         || format!("{name}/{revision} {measure}"),
                     )?;
@@ -227,10 +251,7 @@ impl Checker {
         if snapshots.values().all(|snapshot| snapshot.latest.is_none()) {
             return Ok(()); // Nothing is released before something was counted.
         }
-        let highest = snapshots.values().map(|snapshot| snapshot.floor).max();
-        let sealed_before = highest
-            .filter(|floor| *floor > 0)
-            .map_or(0, |floor| floor + 11);
+        let sealed_before = self.sealed_before(&snapshots);
         for month in 0..months {
             let Some(revisions) = self.releases.months.get(&month) else {
                 return Err(violated(

@@ -2,17 +2,13 @@
 
 use std::rc::Rc;
 
-use engine::ports::{Partial, Published};
-use engine::view::keys;
-use memlog::Producer;
-use wire::partials::PartialKey;
+use wire::v1;
 
 use super::{World, civil};
 use crate::disk::Health;
 use crate::faults::Fault;
 use crate::invariants::Contents;
 use crate::process::Slot;
-use crate::transactions::RELEASE_ID;
 
 /// Copies of directories that are kept.
 const COPIES_MAX: usize = 4;
@@ -157,51 +153,31 @@ impl World {
             // One that nobody stopped is no member, and goes on as soon as it wakes up.
             let slots = self.slots.borrow().clone();
             for slot in slots.iter().filter(|slot| slot.is_running.get()) {
-                if self.has_read_all(slot) && self.draw(2) == 0 {
+                if self.draw(2) == 0 {
                     self.cluster.expire(&slot.member.borrow().clone());
                 } else {
                     self.kill(slot);
                 }
             }
             self.wait_for_an_empty_group();
-            // Nothing may be on its way when an operator empties the topic.
-            self.late.borrow_mut().clear();
-            drop(Producer::take(&self.cluster, RELEASE_ID));
-            self.cluster.empty_partials();
-            self.cluster.forget_group();
-            let filling = self.filling();
-            self.settings_number.set(1);
-            self.write_settings(&filling);
-            self.checker.borrow_mut().reset(&filling);
-            self.letters_before.set(self.cluster.dead_letters().len());
+            self.count_anew();
         }
     }
 
     /// An operator puts another retention in force. Instances that were told the former one end and are started again
     /// with the new one.
     fn change_settings(&self) {
-        let filling = self.checker.borrow().filling().map(<[u8]>::to_vec);
-        let Some(filling) = filling else { return };
-        self.settings_number.set(self.settings_number.get() + 1);
+        let Some(in_force) = self.settings_in_force() else {
+            return;
+        };
         let months = self.schedule.borrow_mut().small(11, 13);
         self.retention_months.set(months);
         self.checker.borrow_mut().note_retention(months);
         self.note(|| format!("{months} months are to be kept"));
-        self.write_settings(&filling);
-    }
-
-    /// The settings of a new filling tell instances that what is on their disks belongs to a former one.
-    fn write_settings(&self, filling: &[u8]) {
-        let (partials, month_close) = (self.plan.partials, self.plan.month_close);
-        let mut settings = engine::settings::of(&self.plan.options, partials, month_close);
-        self.settings_changes.set(self.settings_changes.get() + 1);
-        settings.number = self.settings_number.get();
-        settings.filling = filling.to_vec();
-        settings.retention_months = self.retention_months.get();
-        self.cluster.write_partial(&Partial {
-            partition: 0,
-            key: PartialKey::Settings.encode(),
-            value: Some(wire::partials::encode(&settings)),
+        self.write_settings(&v1::Settings {
+            number: in_force.number + 1,
+            retention_months: months,
+            ..in_force
         });
     }
 
@@ -212,17 +188,6 @@ impl World {
             self.kill(slot);
         }
         self.wait_for_an_empty_group();
-    }
-
-    /// Whether nothing of the partials topic is left for it to read, that deleting records could take from it.
-    fn has_read_all(&self, slot: &Slot) -> bool {
-        let contents = slot.disk.contents();
-        let stable = self.cluster.published_stable();
-        let mut partials = stable
-            .iter()
-            .filter(|(at, _)| matches!(at, Published::Partials(_)));
-        partials
-            .all(|(at, end)| contents.get(&keys::read(*at)) == Some(&end.to_be_bytes().to_vec()))
     }
 
     /// Sessions and transactions time out, their ends are written.
