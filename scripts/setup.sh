@@ -4,7 +4,7 @@
 #   scripts/setup.sh          what building needs: a C and C++ compiler and make (RocksDB, librdkafka,
 #                             zstd), libclang (bindgen reads RocksDB's headers), OpenSSL and zlib
 #                             (librdkafka's TLS and compression) and pkg-config to find them
-#   scripts/setup.sh --tests  that, and what the tests need: rustfmt, clippy, and Java and Maven for Kafka
+#   scripts/setup.sh --tests  that, and what the tests need: rustfmt, clippy, Java and Maven for Kafka, and openssl
 #
 # As root, or where sudo asks for no password, it installs with apt-get; otherwise it prints the one
 # command to run and fails.
@@ -46,6 +46,7 @@ missing() {
   if [[ $1 == --tests ]]; then
     have_java || echo default-jre-headless
     have mvn || echo maven
+    have openssl || echo openssl
   fi
 }
 

@@ -472,7 +472,10 @@ impl View {
     fn note_closed(&mut self, release: &v1::MonthClose) -> Result<(), Error> {
         let month: Month = release.month.parse().map_err(|_| damaged())?;
         let released_at = release.released_at.unwrap_or_default();
-        let millis = released_at.seconds * 1000 + i64::from(released_at.nanos / 1_000_000);
+        let millis = released_at
+            .seconds
+            .saturating_mul(1000)
+            .saturating_add(i64::from(released_at.nanos / 1_000_000));
         let closed = Closed {
             revision: release.revision,
             released_at: Timestamp::from_millis(millis),

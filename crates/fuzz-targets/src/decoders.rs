@@ -78,11 +78,12 @@ pub(crate) fn releases(input: &[u8]) {
     if let Ok(record) = releases::decode(input) {
         let again = releases::decode(&releases::encode(&record, Format::Protobuf));
         assert_same(&again.expect("it can be read again"), &record);
-        let is_finite = record
-            .measures
-            .iter()
-            .all(|measure| measure.relative_standard_error.is_finite());
-        if is_finite {
+        // JSON has instants from the year 1 to 9999, and one spelling of each.
+        let has_json = record.released_at.is_none_or(|at| {
+            (0..1_000_000_000).contains(&at.nanos)
+                && (-62_135_596_800..=253_402_300_799).contains(&at.seconds)
+        });
+        if has_json {
             let again = releases::decode(&releases::encode(&record, Format::Json));
             assert_same(&again.expect("it can be read again"), &record);
         }

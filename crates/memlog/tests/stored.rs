@@ -250,6 +250,31 @@ fn what_is_older_than_what_is_there_is_ignored() {
 }
 
 #[test]
+fn an_instant_that_no_clock_says_is_taken_for_the_last_one() {
+    let mut store = MemStore::default();
+    let mut view = open(&mut store);
+    let release = v1::MonthClose {
+        month: "2025-03".into(),
+        level: "icb".into(),
+        code: "QHM".into(),
+        released_at: Some(prost_types::Timestamp {
+            seconds: i64::MAX,
+            nanos: 0,
+        }),
+        ..v1::MonthClose::default()
+    };
+    let mut strange = batch();
+    let last = strange.records.last_mut().unwrap();
+    last.value = Some(wire::releases::encode(
+        &release,
+        wire::releases::Format::Protobuf,
+    ));
+    view.apply(&mut store, strange).unwrap();
+    let closed = view.closed("2025-03".parse().unwrap()).unwrap();
+    assert_eq!(closed.released_at.as_millis(), i64::MAX);
+}
+
+#[test]
 fn a_disk_of_another_format_is_refused() {
     let mut store = MemStore::default();
     drop(open(&mut store));

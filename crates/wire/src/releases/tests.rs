@@ -155,6 +155,23 @@ fn doubles_that_json_cannot_say_are_strings() {
     }
 }
 
+// A release is revised if it differs from what is read of the last one: so an error must be read to the last bit.
+#[test]
+fn every_double_is_read_as_it_was_written() {
+    let found_by_fuzzing = [
+        36_591_746_972_385.28,
+        0.001_098_919_891_780_383_3,
+        0.130_000_000_003_637_98,
+    ];
+    let errors = (1..2000_u32).map(|users| 1.04 / f64::from(users).sqrt());
+    for relative_standard_error in errors.chain(found_by_fuzzing) {
+        let mut written = record();
+        written.measures[1].relative_standard_error = relative_standard_error;
+        let read = decode(&encode(&written, Format::Json)).unwrap();
+        assert_eq!(read, written);
+    }
+}
+
 #[test]
 fn what_is_of_neither_format_is_refused() {
     for value in [
