@@ -8,6 +8,7 @@
 mod apply;
 mod holding;
 pub mod keys;
+mod opening;
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -18,8 +19,9 @@ use sketch::Precision;
 use wire::v1;
 
 use crate::ports::{Change, Error, Published, Store};
-use crate::settings;
 use holding::Holding;
+
+pub use opening::{Discarded, check_format};
 
 /// What an input partition's owner last published of it.
 #[derive(Debug, Clone, PartialEq)]
@@ -68,87 +70,7 @@ pub struct View {
     holding: Holding,
 }
 
-/// Why a state directory was thrown away when it was opened.
-pub type Discarded = Option<&'static str>;
-
 impl View {
-    /// Opens the view in a store; what belongs to other topics is thrown away.
-    ///
-    /// # Errors
-    /// If the store can't be read, holds a newer format, or contradicts itself.
-    pub fn open(
-        store: &mut dyn Store,
-        kinds: Kinds,
-        precision: Precision,
-        first_month: Month,
-        topic_ids: [[u8; 16]; 2],
-    ) -> Result<(Self, Discarded), Error> {
-        let mut discarded = None;
-        let mut value = Vec::new();
-        if check_format(store)? {
-            store.get(keys::TOPICS_KEY, &mut value)?;
-            if value != topic_ids.concat() {
-                discarded = Some("it belongs to other topics of the same names");
-            }
-        }
-        if discarded.is_none() && !store.get(keys::SETTINGS_KEY, &mut value)? && holds_state(store)?
-        {
-            // Of which filling, only the settings would tell.
-            discarded = Some("it was not read as far as the settings");
-        }
-        let mut view = Self {
-            kinds,
-            precision,
-            first_month,
-            stated: BTreeMap::new(),
-            read: BTreeMap::new(),
-            settings: None,
-            settings_at: None,
-            newest_append: None,
-            closed: BTreeMap::new(),
-            changes: BTreeMap::new(),
-            recount: BTreeMap::new(),
-            holding: Holding::default(),
-        };
-        if discarded.is_some() {
-            view.discard(store)?;
-        }
-        store.write(&[
-            Change::Put(
-                keys::FORMAT_KEY.to_vec(),
-                keys::FORMAT.to_be_bytes().to_vec(),
-            ),
-            Change::Put(keys::TOPICS_KEY.to_vec(), topic_ids.concat()),
-        ])?;
-        view.load(store)?;
-        Ok((view, discarded))
-    }
-
-    /// Throws everything away; reading begins anew.
-    ///
-    /// # Errors
-    /// If the store can't be written.
-    pub fn discard(&mut self, store: &mut dyn Store) -> Result<(), Error> {
-        let mut value = Vec::new();
-        let mut changes = vec![Change::DeleteRange(Vec::new(), keys::END.to_vec())];
-        for key in [keys::FORMAT_KEY, keys::TOPICS_KEY] {
-            if store.get(key, &mut value)? {
-                changes.push(Change::Put(key.to_vec(), value.clone()));
-            }
-        }
-        store.write(&changes)?;
-        self.stated.clear();
-        self.read.clear();
-        self.settings = None;
-        self.settings_at = None;
-        self.newest_append = None;
-        self.closed.clear();
-        self.changes.clear();
-        self.recount.clear();
-        self.holding.clear();
-        Ok(())
-    }
-
     /// Enters a filling whose records begin further behind in the topic. To be called with its settings before anything of it is read:
     /// what stands before them is of a former filling.
     ///
@@ -423,44 +345,6 @@ impl View {
         Ok(list)
     }
 
-    fn load(&mut self, store: &dyn Store) -> Result<(), Error> {
-        let mut value = Vec::new();
-        if store.get(keys::SETTINGS_KEY, &mut value)? {
-            self.settings = Some(settings::read(&value)?);
-        }
-        if store.get(keys::SETTINGS_AT_KEY, &mut value)? {
-            self.settings_at = Some(Timestamp::from_millis(signed(&value)?));
-        }
-        if store.get(keys::APPEND_KEY, &mut value)? {
-            self.newest_append = Some(Timestamp::from_millis(signed(&value)?));
-        }
-        for (key, value) in collect(store, b"read/", b"read0")? {
-            let at = keys::read_of(&key).ok_or_else(damaged)?;
-            self.read.insert(at, Offset(signed(&value)?));
-        }
-        for (key, value) in collect(store, b"progress/", b"progress0")? {
-            let (kind, partition) = keys::progress_of(&key).ok_or_else(damaged)?;
-            let kind = self.kind(kind)?;
-            let (appended_at, progress) = value.split_at_checked(8).ok_or_else(damaged)?;
-            let appended_at = Some(signed(appended_at)?).filter(|at| *at != i64::MIN);
-            let appended_at = appended_at.map(Timestamp::from_millis);
-            let stated = stated(decode(progress)?, appended_at).ok_or_else(damaged)?;
-            self.stated
-                .insert(InputPartition { kind, partition }, stated);
-        }
-        let (from, to) = keys::releases();
-        let mut releases = Vec::new();
-        store.scan(&from, &to, &mut |_, value| {
-            releases.push(v1::MonthClose::decode(value));
-            ControlFlow::Continue(())
-        })?;
-        for release in releases {
-            self.note_closed(&release.map_err(|_| damaged())?)?;
-        }
-        self.note_recount();
-        Ok(())
-    }
-
     fn kind(&self, name: &str) -> Result<model::KindId, Error> {
         self.kinds.by_name(name).ok_or_else(|| {
             Error::Configuration(format!(
@@ -486,42 +370,6 @@ impl View {
         }
         Ok(())
     }
-}
-
-/// Whether there is a view in a store, of a format that this version reads.
-///
-/// # Errors
-/// If the store can't be read or holds a newer format.
-pub fn check_format(store: &dyn Store) -> Result<bool, Error> {
-    let mut value = Vec::new();
-    if !store.get(keys::FORMAT_KEY, &mut value)? {
-        return Ok(false);
-    }
-    let format = value
-        .try_into()
-        .map(u32::from_be_bytes)
-        .map_err(|_| damaged())?;
-    if format > keys::FORMAT {
-        return Err(Error::Configuration(format!(
-            "the state directory has format {format}, this version reads formats up to {}: use the version that \
-             wrote it, or delete the directory (it is restored from the partials topic)",
-            keys::FORMAT
-        )));
-    }
-    Ok(true)
-}
-
-/// Whether anything is there of the state of input partitions.
-fn holds_state(store: &dyn Store) -> Result<bool, Error> {
-    let mut is_found = false;
-    for table in ["count", "page", "progress", "window"] {
-        let (from, to) = (format!("{table}/"), format!("{table}0"));
-        store.scan(from.as_bytes(), to.as_bytes(), &mut |_, _| {
-            is_found = true;
-            ControlFlow::Break(())
-        })?;
-    }
-    Ok(is_found)
 }
 
 /// Reads a page's registers from the store; zeros if it is not there.
