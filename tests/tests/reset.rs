@@ -9,10 +9,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use model::{Kinds, Month};
 use tests::system::{
-    Answer, Comparison, Deployment, Feed, Instance, MARCH_2025, Operator, Releases, Subscriber,
-    latest_closed_month, logins, workload_options,
+    Answer, Comparison, Deployment, Feed, Instance, MARCH_2025, Operator, Releases, SOON,
+    Subscriber, latest_closed_month, logins, workload_options,
 };
-use tests::{Broker, installation_or_skip};
+use tests::{Broker, installation_or_skip, wait_until};
 use wire::releases::{Format, ReleaseId};
 use workload::{Profile, Workload};
 
@@ -243,6 +243,55 @@ fn closed_months_that_the_topics_no_longer_have_whole_are_listed_and_sealed() {
     let new: Vec<Month> = scene.ids().difference(&before).map(|id| id.month).collect();
     let sealed_before = month("2026-03");
     assert!(new.iter().all(|month| *month >= sealed_before), "{new:?}");
+}
+
+#[test]
+fn an_instance_that_was_frozen_through_a_reset_does_no_harm() {
+    let Some(kafka) = installation_or_skip() else {
+        return;
+    };
+    let (mut scene, mut frozen) = Scene::new(Broker::shared(kafka));
+    frozen.until("everything is in checkpoints", |_| {
+        scene.operator.has_counted_all()
+    });
+    let before = scene.ids();
+    let events = scene.operator.partials().events("logins");
+    frozen.freeze();
+    wait_until("its session is over and the reset is done", SOON, || {
+        scene.deployment.appmi(&["reset", "--yes"]).code == DONE
+    });
+    let state = scene.deployment.file("another-state");
+    let state = state.to_str().unwrap();
+    scene.deployment.configuration.set_text("state.dir", state);
+    let mut instance = scene.run_until_counted();
+    frozen.thaw();
+    // What it had counted belongs to the former filling: it says so and ends, or has noticed that it is no member
+    // and takes part anew.
+    scene.feed.put_all(logins(0, 71_000..71_010, MARCH_2025));
+    frozen.until("it has ended or begun anew", |frozen| {
+        frozen.ended().is_some() || frozen.log().contains("another filling")
+    });
+    instance.until("everything is in checkpoints", |_| {
+        scene.operator.has_counted_all()
+    });
+    if let Some(status) = frozen.ended() {
+        assert_eq!(status.code(), WORLD, "{}", frozen.log());
+        let says = "filled anew while this process counted";
+        assert!(frozen.log().contains(says), "{}", frozen.log());
+    }
+    instance.until("the late logins are shown", |_| {
+        scene.ids().len() > before.len()
+    });
+    assert_eq!(instance.stop(), DONE);
+    let releases = scene.releases();
+    let england = |measure| releases.value(month("2025-03"), "england", "E92000001", measure);
+    let rows = scene.feed.oracle.measures(month("2025-03"));
+    let row = rows
+        .iter()
+        .find(|row| row.level == "england" && row.measure == "logins");
+    assert_eq!(england("logins"), Some(row.unwrap().value));
+    // A reader from the beginning finds the records of both fillings.
+    assert!(scene.operator.partials().events("logins") >= events + 10);
 }
 
 #[test]
