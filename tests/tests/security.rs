@@ -243,6 +243,22 @@ fn it_comes_by_scram_over_tls_and_a_wrong_password_is_named() {
     assert!(!answer.stderr.contains("barley"), "{answer:?}");
 }
 
+/// Clients end on threads of their own, and the process does not wait for them.
+#[test]
+fn it_ends_without_a_crash_while_its_clients_still_speak_tls() {
+    let Some(kafka) = installation_or_skip() else {
+        return;
+    };
+    let fortress = fortress(kafka);
+    let mut deployment = fortress.deployment();
+    grant_all(fortress, &deployment, "User:plain");
+    fortress.by_sasl(&mut deployment.configuration, "PLAIN", "plain");
+    for round in 0..40 {
+        let answer = deployment.appmi(&["check"]);
+        assert_eq!(answer.code, DONE, "{round}: {answer:?}");
+    }
+}
+
 #[test]
 fn it_comes_by_a_certificate_of_its_own() {
     let Some(kafka) = installation_or_skip() else {
