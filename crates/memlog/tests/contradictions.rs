@@ -322,7 +322,7 @@ fn a_disk_of_another_filling_is_thrown_away() {
 }
 
 #[test]
-fn a_disk_that_was_not_read_as_far_as_the_settings_is_thrown_away() {
+fn a_disk_that_was_read_in_part_knows_of_which_filling_it_is() {
     let mut site = site();
     let torn = MemStore::default();
     let options = site.options.clone();
@@ -332,7 +332,7 @@ fn a_disk_that_was_not_read_as_far_as_the_settings_is_thrown_away() {
     while !torn.contents().keys().any(|key| key.starts_with(b"count/")) {
         reader.turns(1);
     }
-    assert!(!torn.contents().contains_key(keys::SETTINGS_KEY));
+    assert!(torn.contents().contains_key(keys::SETTINGS_KEY));
     drop(reader);
     site.processes.clear();
     let mut settings = engine::settings::of(&site.options, 2, 2);

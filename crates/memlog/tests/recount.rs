@@ -295,6 +295,33 @@ fn an_instance_that_was_away_throws_its_view_away_and_takes_part() {
 }
 
 #[test]
+fn an_instance_that_restores_meanwhile_keeps_nothing_of_the_former_filling() {
+    let mut site = site();
+    site.processes.clear();
+    let options = site.options.clone();
+    let mut restoring = site.try_start(&options, &MemStore::default()).unwrap();
+    // It has looked for the settings and is about to read the rest.
+    restoring.turns(2);
+    reset(&site, None);
+    // Compaction takes the former settings, which could tell.
+    site.cluster.compact_partials();
+    site.processes.push(restoring);
+    site.start();
+    site.settle();
+    assert_eq!(site.cluster.lag(), 0);
+    let of_new_instance = site.start().store.clone();
+    site.settle();
+    let restored = site.processes[0].store.contents();
+    let read = of_new_instance.contents();
+    let progress = |key: &[u8]| key.starts_with(b"progress/");
+    assert!(read.keys().any(|key| progress(key)));
+    for (key, value) in read.iter().filter(|(key, _)| progress(key)) {
+        assert_eq!(restored.get(key), Some(value));
+    }
+    assert_eq!(cells(&site.processes[0].store), cells(&of_new_instance));
+}
+
+#[test]
 fn a_checkpoint_of_the_former_filling_that_comes_after_the_reset_is_found() {
     let mut site = site();
     site.processes.clear();

@@ -111,9 +111,9 @@ impl Instance {
         else {
             return Ok(());
         };
-        if let Some((settings, appended_at)) = seeking.found
-            && settings.recount.is_some()
-        {
+        // Also where nothing stands before them: should others follow while the rest is read, and compaction take these,
+        // only the view can tell that it holds a former filling.
+        if let Some((settings, appended_at)) = seeking.found {
             self.view.enter(ports.store, settings, appended_at)?;
         }
         let positions: Vec<_> = self.view.positions().collect();

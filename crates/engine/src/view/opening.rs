@@ -36,11 +36,6 @@ impl View {
                 discarded = Some("it belongs to other topics of the same names");
             }
         }
-        if discarded.is_none() && !store.get(keys::SETTINGS_KEY, &mut value)? && holds_state(store)?
-        {
-            // Of which filling, only the settings would tell.
-            discarded = Some("it was not read as far as the settings");
-        }
         let mut view = Self {
             kinds,
             precision,
@@ -154,17 +149,4 @@ pub fn check_format(store: &dyn Store) -> Result<bool, Error> {
         )));
     }
     Ok(true)
-}
-
-/// Whether anything is there of the state of input partitions.
-fn holds_state(store: &dyn Store) -> Result<bool, Error> {
-    let mut is_found = false;
-    for table in ["count", "page", "progress", "window"] {
-        let (from, to) = (format!("{table}/"), format!("{table}0"));
-        store.scan(from.as_bytes(), to.as_bytes(), &mut |_, _| {
-            is_found = true;
-            ControlFlow::Break(())
-        })?;
-    }
-    Ok(is_found)
 }
