@@ -33,7 +33,14 @@ const LAYOUT: [(&str, &[&str]); 13] = [
         "fuzz-targets",
         &["model", "sketch", "wire", "engine", "memlog"],
     ),
-    ("benches", ALL),
+    // The harness of the system tests, for benchmarks of the program on a real broker.
+    (
+        "benches",
+        &[
+            "model", "sketch", "wire", "engine", "memlog", "store", "kafka", "workload", "appmi",
+            "sim", "tests",
+        ],
+    ),
     ("tests", ALL),
 ];
 
