@@ -35,7 +35,7 @@ APPMI_SKIPPED=$(mktemp)
 export APPMI_SKIPPED
 trap 'rm -f "$APPMI_SKIPPED"' EXIT
 status=0
-step cargo test "${locked[@]}" --workspace || status=$?
+step cargo test "${locked[@]}" --workspace --no-fail-fast || status=$?
 # As many simulated worlds as fit in three minutes; one that fails says how to run it again.
 step cargo run "${locked[@]}" -p sim -- --seconds "${SIM_SECONDS:-180}" || status=$?
 # What is done wrong on purpose has to be found; the feature is for the one mistake inside of the engine.
