@@ -62,6 +62,11 @@ impl Process {
         self.child.id()
     }
 
+    /// Where its output goes.
+    pub fn log_file(&self) -> &Path {
+        &self.log
+    }
+
     /// Everything that it has printed so far.
     pub fn output(&self) -> String {
         match fs::read(&self.log) {

@@ -9,6 +9,8 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
+use crate::broker::Broker;
+use crate::installation::Installation;
 use crate::ports::free_port;
 use crate::process::Process;
 use crate::skipped::report_skipped;
@@ -82,6 +84,27 @@ impl Toxiproxy {
         }
     }
 
+    /// A broker with a second listener, which it says is where the proxy is.
+    ///
+    /// # Panics
+    /// If one of the two does not start.
+    pub fn broker(&self, kafka: &'static Installation) -> (Broker, Proxy) {
+        let behind = free_port();
+        let proxy = self.proxy("broker", behind);
+        let plain = "PLAINTEXT://127.0.0.1:{port}";
+        let listeners = format!(
+            "{plain},CONTROLLER://127.0.0.1:{{controller_port}},PROXIED://127.0.0.1:{behind}"
+        );
+        let advertised = format!("{plain},PROXIED://127.0.0.1:{}", proxy.port);
+        let protocols = "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,PROXIED:PLAINTEXT";
+        let properties = [
+            ("listeners", listeners.as_str()),
+            ("advertised.listeners", &advertised),
+            ("listener.security.protocol.map", protocols),
+        ];
+        (Broker::start(kafka, &properties), proxy)
+    }
+
     /// A proxy in front of a port on loopback, on a port of its own.
     ///
     /// # Panics
@@ -98,6 +121,11 @@ impl Toxiproxy {
 }
 
 impl Proxy {
+    /// The value of `bootstrap.servers`.
+    pub fn bootstrap(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
     /// Cuts every connection and takes no new ones, until [`heal`](Self::heal).
     pub fn cut(&self) {
         post(&self.api, r#"{"enabled":false}"#);

@@ -11,30 +11,15 @@ use std::time::Duration;
 
 use tests::system::{SOON, Scene, State};
 use tests::{
-    Broker, Installation, Proxy, Toxiproxy, Transactions, free_port, installation_or_skip,
-    toxiproxy_or_skip, wait_at_most, wait_until,
+    Broker, Proxy, Toxiproxy, Transactions, installation_or_skip, toxiproxy_or_skip, wait_at_most,
+    wait_until,
 };
 
 const CUTS: usize = 6;
 const LONG_CUTS: usize = 2;
+/// A transaction takes 7 s at most, and whoever notices something later holds up his own end.
+const LONG: Duration = Duration::from_secs(15);
 const SHORT: Duration = Duration::from_millis(300);
-
-/// A broker with a second listener, which it says is where the proxy is.
-fn proxied(kafka: &'static Installation, toxiproxy: &Toxiproxy) -> (Broker, Proxy) {
-    let behind = free_port();
-    let proxy = toxiproxy.proxy("broker", behind);
-    let plain = "PLAINTEXT://127.0.0.1:{port}";
-    let listeners =
-        format!("{plain},CONTROLLER://127.0.0.1:{{controller_port}},PROXIED://127.0.0.1:{behind}");
-    let advertised = format!("{plain},PROXIED://127.0.0.1:{}", proxy.port);
-    let protocols = "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,PROXIED:PLAINTEXT";
-    let properties = [
-        ("listeners", listeners.as_str()),
-        ("advertised.listeners", &advertised),
-        ("listener.security.protocol.map", protocols),
-    ];
-    (Broker::start(kafka, &properties), proxy)
-}
 
 struct Wire {
     scene: Scene,
@@ -60,9 +45,10 @@ impl Wire {
         }
     }
 
-    /// Cuts everything in the middle of a transaction; whether that was left open then.
-    fn cut_in(&mut self, id: &str) -> bool {
-        assert!(self.transactions.aim(id, 5, SOON), "there are transactions");
+    /// Cuts everything so many looks into a transaction; whether that was left open then.
+    fn cut_in(&mut self, id: &str, looks: usize) -> bool {
+        let aimed = self.transactions.aim(id, looks, SOON);
+        assert!(aimed, "there are transactions");
         self.proxy.cut();
         self.transactions.is_left_open(id)
     }
@@ -83,10 +69,11 @@ fn cut_in_checkpoints(wire: &mut Wire) -> usize {
     for cut in 0..CUTS {
         wire.scene.stream.flow();
         let noticed = wire.notices();
-        inside += usize::from(wire.cut_in(&id));
+        inside += usize::from(wire.cut_in(&id, 3 * cut));
         // Short ones pass while librdkafka tries again; long ones last until it gives something up.
-        let lasts = if cut < LONG_CUTS { SOON } else { SHORT };
-        wait_at_most(lasts, || (wire.notices() > noticed).then_some(()));
+        let lasts = if cut < LONG_CUTS { LONG } else { SHORT };
+        let gave_up = wait_at_most(lasts, || (wire.notices() > noticed).then_some(()));
+        assert!(gave_up.is_some() || lasts == SHORT, "cut off, it hangs");
         wire.proxy.heal();
         wire.scene.await_owned(&[0]);
     }
@@ -104,7 +91,7 @@ fn cut_in_releases(wire: &mut Wire) -> usize {
             wire.scene.stream.put() > put + 200
         });
         wire.scene.stream.pause();
-        inside += usize::from(wire.cut_in(&id));
+        inside += usize::from(wire.cut_in(&id, 5));
         wire.proxy.heal();
         wire.scene.settle();
     }
@@ -152,7 +139,7 @@ fn connections_that_are_cut_or_slow_change_no_figure() {
         return;
     };
     let toxiproxy = Toxiproxy::start(&toxiproxy);
-    let (broker, proxy) = proxied(kafka, &toxiproxy);
+    let (broker, proxy) = toxiproxy.broker(kafka);
     let mut wire = Wire::new(&broker, proxy);
     let checkpoints = cut_in_checkpoints(&mut wire);
     let releases = cut_in_releases(&mut wire);

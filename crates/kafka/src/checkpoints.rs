@@ -94,7 +94,7 @@ impl ports::Checkpoints for Checkpoints {
                 timestamp: None,
             });
         self.transactor
-            .commit(partials.chain(letters), Some(&offsets))
+            .commit(partials.chain(letters), Some(offsets))
     }
 }
 

@@ -1,6 +1,6 @@
 //! The proof that this process is a member of the group, as checkpoints give it to the brokers.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rdkafka::consumer::{Consumer as _, ConsumerGroupMetadata};
 
@@ -11,11 +11,42 @@ use crate::native::{self, Member};
 #[derive(Clone)]
 pub struct Membership {
     consumer: Arc<Consumer>,
+    /// The member that the group gave its partitions to; none while it has none.
+    holder: Arc<Mutex<Option<String>>>,
 }
 
 impl Membership {
     pub(crate) fn new(consumer: Arc<Consumer>) -> Self {
-        Self { consumer }
+        Self {
+            consumer,
+            holder: Arc::default(),
+        }
+    }
+
+    /// Whether the partitions that are held were given to another member than this one is now: the group has let that
+    /// one go, and others may have had them meanwhile.
+    pub(crate) fn is_another(&self) -> bool {
+        self.is_not(&native::member(&self.consumer))
+    }
+
+    /// Partitions were given to this member, as it is now.
+    pub(crate) fn hold(&self) {
+        *self.holder() = Some(native::member(&self.consumer).id);
+    }
+
+    /// It has none any more.
+    pub(crate) fn hold_nothing(&self) {
+        *self.holder() = None;
+    }
+
+    fn is_not(&self, member: &Member) -> bool {
+        self.holder()
+            .as_ref()
+            .is_some_and(|holder| *holder != member.id)
+    }
+
+    fn holder(&self) -> std::sync::MutexGuard<'_, Option<String>> {
+        self.holder.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether the group knows this member.
@@ -23,7 +54,8 @@ impl Membership {
         is_valid(&native::member(&self.consumer))
     }
 
-    /// The proof, for one transaction; none if the group does not know this member.
+    /// The proof, for one transaction; none if the group does not know this member, or knows another one than it gave
+    /// the partitions to: brokers look at the member and not at what it holds.
     ///
     /// Brokers take a commit without a generation for one of a consumer outside of the group, and may accept
     /// it. So the member is looked at before and after the proof is made: generations only grow, hence
@@ -32,7 +64,7 @@ impl Membership {
         let before = native::member(&self.consumer);
         let proof = self.consumer.group_metadata()?;
         let after = native::member(&self.consumer);
-        (is_valid(&before) && before == after).then_some(proof)
+        (is_valid(&before) && before == after && !self.is_not(&before)).then_some(proof)
     }
 }
 

@@ -3,6 +3,8 @@
 //! A producer that can't be trusted any more (fatal errors, an unknown outcome, an abort that failed) is
 //! thrown away and made anew for the next transaction; making it aborts whatever it left open.
 
+use std::sync::{Arc, mpsc};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use engine::Error;
@@ -29,6 +31,9 @@ const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long a transaction may take on our side: less, so that the brokers do not abort it before us.
 const COMMIT_WITHIN: Duration = Duration::from_secs(7);
+
+/// How long librdkafka may be late with its own answer.
+const OVERDUE: Duration = Duration::from_millis(500);
 
 /// How long an abort may take before the producer is given up instead.
 const ABORT_WITHIN: Duration = Duration::from_secs(2);
@@ -74,7 +79,8 @@ pub(crate) struct Transactor {
     cluster: Cluster,
     client: &'static str,
     id: String,
-    producer: Option<Producer>,
+    /// Shared with the thread that commits offsets.
+    producer: Option<Arc<Producer>>,
     /// Whether the brokers have given the producer its id.
     is_ready: bool,
 }
@@ -102,7 +108,7 @@ impl Transactor {
             None => {
                 let mut tuning = TUNING.to_vec();
                 tuning.push(("transactional.id", &self.id));
-                self.cluster.producer(self.client, &tuning)?
+                Arc::new(self.cluster.producer(self.client, &tuning)?)
             }
         };
         let patience = producer.context().patience(INIT_WITHIN);
@@ -139,7 +145,7 @@ impl Transactor {
     pub(crate) fn commit<'a>(
         &mut self,
         records: impl Iterator<Item = Outgoing<'a>>,
-        offsets: Option<&Offsets>,
+        offsets: Option<Offsets>,
     ) -> Result<(), CommitError> {
         if !self.is_ready {
             self.take()?;
@@ -224,9 +230,9 @@ fn is_out_of_reach(producer: &Producer) -> bool {
 
 /// All of a transaction; where it failed, and with what.
 fn run<'a>(
-    producer: &Producer,
+    producer: &Arc<Producer>,
     records: impl Iterator<Item = Outgoing<'a>>,
-    offsets: Option<&Offsets>,
+    offsets: Option<Offsets>,
     until: Instant,
 ) -> Result<(), (Stage, Failure)> {
     let left = || until.saturating_duration_since(Instant::now());
@@ -236,10 +242,8 @@ fn run<'a>(
     for record in records {
         send(producer, &record, until).map_err(at(Stage::Send))?;
     }
-    if let Some(Offsets { list, proof }) = offsets {
-        producer
-            .send_offsets_to_transaction(list, proof, left())
-            .map_err(at(Stage::Offsets))?;
+    if let Some(offsets) = offsets {
+        send_offsets(producer, offsets, left()).map_err(|failure| (Stage::Offsets, failure))?;
     }
     // Serves the delivery reports. librdkafka would wait for them without taking them.
     producer.flush(left()).map_err(at(Stage::Send))?;
@@ -256,6 +260,30 @@ fn run<'a>(
     producer
         .commit_transaction(left())
         .map_err(at(Stage::Commit))
+}
+
+/// librdkafka does not keep to the time that it is given for this: cut off at the wrong moment it waits until a broker
+/// is back. So it waits on a thread of its own, and the producer is given up if it does so for too long.
+fn send_offsets(
+    producer: &Arc<Producer>,
+    offsets: Offsets,
+    within: Duration,
+) -> Result<(), Failure> {
+    let (give, sent) = mpsc::channel();
+    let theirs = Arc::clone(producer);
+    let sending = thread::Builder::new().name("kafka-offsets-out".into());
+    let spawned = sending.spawn(move || {
+        let Offsets { list, proof } = offsets;
+        // Nobody may wait for it any more.
+        let _ = give.send(theirs.send_offsets_to_transaction(&list, &proof, within));
+    });
+    if let Err(error) = spawned {
+        return Err(Failure::late(format!("a thread can't be started: {error}")));
+    }
+    match sent.recv_timeout(within + OVERDUE) {
+        Ok(sent) => sent.map_err(|error| Failure::from(&error)),
+        Err(_) => Err(Failure::late("no broker has answered in time".to_owned())),
+    }
 }
 
 /// Hands a record to librdkafka, waiting while its queue is full.

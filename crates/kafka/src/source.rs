@@ -9,7 +9,7 @@
 //! too, and would skip the next record. So before a rebalance is answered, each partition whose last
 //! message was not a record is sent back to where it really is.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -64,6 +64,9 @@ const SEEK_WITHIN: Duration = Duration::from_secs(5);
 pub struct Source {
     topics: Vec<String>,
     consumer: Arc<Consumer>,
+    membership: Membership,
+    /// What the group has given to this member and the engine has not given back.
+    held: BTreeSet<InputPartition>,
     queue: BatchQueue,
     lookup: Lookup,
     offsets: Offsets,
@@ -97,6 +100,8 @@ impl Source {
         Ok(Self {
             topics,
             queue: BatchQueue::new(Arc::clone(&consumer), RUN_RECORDS_MAX),
+            membership: Membership::new(Arc::clone(&consumer)),
+            held: BTreeSet::new(),
             consumer,
             lookup: Lookup::new(cluster)?,
             offsets: Offsets::default(),
@@ -111,7 +116,7 @@ impl Source {
     /// What checkpoints prove to the group that they may commit.
     #[must_use]
     pub fn membership(&self) -> Membership {
-        Membership::new(Arc::clone(&self.consumer))
+        self.membership.clone()
     }
 
     fn next(&mut self, wait: Duration) -> Result<Next, Error> {
@@ -147,6 +152,7 @@ impl Source {
                     self.answer(self.consumer.incremental_assign(&TopicPartitionList::new()))?;
                     let partitions = self.partitions(&named);
                     info!(partitions = partitions.len(), "assigned");
+                    self.hold(&partitions)?;
                     if !partitions.is_empty() {
                         return Ok(Some(Next::Assigned(partitions)));
                     }
@@ -178,12 +184,32 @@ impl Source {
     }
 
     /// librdkafka takes a loss for a revocation once partitions are added, as those of an earlier rebalance may be
-    /// before this one is noticed. Whoever is no member has lost them all.
+    /// before this one is noticed; and if it is lost during a rebalance, it says nothing at first and revokes what
+    /// is left once it has joined as another member. Whoever is not the member that was given them has lost them all.
     fn as_it_is(&self, notice: Notice) -> Notice {
+        let membership = &self.membership;
         match notice {
-            Notice::Revoke(named) if !self.membership().is_valid() => Notice::Lose(named),
+            Notice::Revoke(named) if !membership.is_valid() || membership.is_another() => {
+                Notice::Lose(named)
+            }
             other => other,
         }
+    }
+
+    /// The group has given these to this member, beside those that it holds.
+    fn hold(&mut self, partitions: &[InputPartition]) -> Result<(), Error> {
+        if self.membership.is_another() {
+            return Err(Error::World(
+                "the group let this member go during a rebalance and took it in as another one, with \
+                 partitions that others may have counted meanwhile: start it again"
+                    .into(),
+            ));
+        }
+        self.held.extend(partitions);
+        if !self.held.is_empty() {
+            self.membership.hold();
+        }
+        Ok(())
     }
 
     /// Looks at the next message of the batch; none if there is nothing in it for the engine.
@@ -450,6 +476,11 @@ impl ports::Source for Source {
 
     fn unassign(&mut self, partitions: &[InputPartition]) -> Result<(), Error> {
         self.offsets.forget();
+        self.held
+            .retain(|partition| !partitions.contains(partition));
+        if self.held.is_empty() {
+            self.membership.hold_nothing();
+        }
         let mut list = TopicPartitionList::new();
         for partition in partitions {
             if self.give_up(*partition) {
@@ -533,7 +564,8 @@ impl ports::Source for Source {
         serve(&self.consumer).is_ok()
             && !self.has_left
             && !self.consumer.context().has_notice()
-            && self.membership().is_valid()
+            && self.membership.is_valid()
+            && !self.membership.is_another()
     }
 
     fn leave(&mut self) {

@@ -1,6 +1,6 @@
 //! A running `appmi run`.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
 use std::time::Duration;
 
@@ -36,6 +36,11 @@ impl Instance {
     /// Everything that it has logged.
     pub fn log(&self) -> String {
         self.process.output()
+    }
+
+    /// Where it logs.
+    pub fn log_file(&self) -> PathBuf {
+        self.process.log_file().to_owned()
     }
 
     /// Its exit status if it has ended.

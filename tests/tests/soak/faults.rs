@@ -19,6 +19,8 @@ const TOLD_WITHIN: Duration = Duration::from_secs(30);
 /// What a process says that was away for too long.
 const LOST: &str = "the assignment was lost";
 pub(crate) const FENCED: &str = "fenced by a newer instance";
+/// What it says if that came to light in a rebalance.
+pub(crate) const LET_GO: &str = "let this member go";
 const NOT_MEMBER: &str = "not a member of the group any more";
 
 /// One fault.
@@ -216,7 +218,7 @@ impl Site {
             self.scene.fleet.logs()
         );
         self.scene.fleet.instance(slot).thaw();
-        self.see_told(slot, mark, &[LOST, FENCED, NOT_MEMBER]);
+        self.see_told(slot, mark, &[LOST, FENCED, NOT_MEMBER, LET_GO]);
         if self.scene.fleet.instance(slot).ended().is_some() {
             assert_eq!(self.scene.fleet.take(slot).code(TOLD_WITHIN), Some(75));
             self.scene.fleet.start(slot, &State::Own);

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use tests::system::{Scene, State};
 use tests::{Broker, Dice, Transactions, wait_at_most};
 
-use crate::faults::{FENCED, Fault};
+use crate::faults::{FENCED, Fault, LET_GO};
 use crate::report::{Report, say};
 
 /// About what a round puts in; the workload is made long enough for twice as many.
@@ -74,11 +74,12 @@ impl Site {
         let quiet = Instant::now();
         let audited = self.scene.settle();
         for last in std::mem::take(&mut self.scene.fleet.restarts) {
-            let is_fenced = last.contains(FENCED);
-            assert!(is_fenced || self.is_broker_killed, "it ended with: {last}");
-            self.report.note(if is_fenced {
+            self.report.note(if last.contains(FENCED) {
                 "restarted after it was fenced"
+            } else if last.contains(LET_GO) {
+                "restarted after it was let go in a rebalance"
             } else {
+                assert!(self.is_broker_killed, "it ended with: {last}");
                 "restarted after it found no broker"
             });
         }

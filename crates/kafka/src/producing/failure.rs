@@ -51,6 +51,16 @@ impl Failure {
         )
     }
 
+    /// No answer in time.
+    pub(super) fn late(text: String) -> Self {
+        Self {
+            code: Code::OperationTimedOut,
+            is_fatal: false,
+            requires_abort: false,
+            text,
+        }
+    }
+
     /// A record that did not reach the brokers.
     pub(super) fn undelivered(code: Code) -> Self {
         Self {
