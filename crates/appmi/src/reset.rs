@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::time::{Duration, Instant};
 
 use engine::ports::{CommitError, Journal as _, Published, Releases as _, Source as _};
 use engine::recount::{self, Former, InputLog, Plan};
@@ -19,6 +20,9 @@ use crate::exit::Exit;
 use crate::host::{random_id, wall_clock};
 use crate::pipeline::{engine_options, exit_of};
 use crate::{output, owned, run};
+
+/// How long the brokers may take to tell the group's offsets: longer than a transaction that holds some is open.
+const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 
 /// Says what would happen, or does it.
 #[must_use]
@@ -152,18 +156,29 @@ impl<'a> Reset<'a> {
         ))
     }
 
-    /// Offsets of a transaction that was under way may have come in behind.
+    /// Offsets of a transaction that was under way may have come in behind; they are asked for until none is.
     fn check_forgotten(&mut self) -> Result<(), Error> {
         let counts = self.source.partition_counts()?.unwrap_or_default();
         let all: Vec<InputPartition> = closing::all_partitions(&counts).collect();
-        match self.source.committed(&all)? {
-            Some(committed) if committed.iter().all(Option::is_none) => Ok(()),
-            _ => Err(Error::World(
-                "an instance has committed while the group was being forgotten: stop every instance, then run \
-                 this again"
-                    .into(),
-            )),
+        let began = Instant::now();
+        let committed = loop {
+            match self.source.committed(&all)? {
+                Some(committed) => break committed,
+                None if began.elapsed() > ANSWER_WITHIN => {
+                    return Err(Error::World(
+                        "no broker tells the group's offsets; run this again".into(),
+                    ));
+                }
+                None => {}
+            }
+        };
+        if committed.iter().all(Option::is_none) {
+            return Ok(());
         }
+        Err(Error::World(
+            "an instance has committed while the group was being forgotten: stop every instance, then run this again"
+                .into(),
+        ))
     }
 
     fn tell(&self, plan: &Plan, outcome: &str) -> String {
