@@ -89,6 +89,7 @@ impl Scene {
     #[track_caller]
     pub fn await_owned(&mut self, slots: &[usize]) {
         let owned = wait_at_most(SETTLED_WITHIN, || {
+            self.fleet.tend();
             let owned: usize = slots.iter().map(|slot| self.fleet.owned(*slot)).sum();
             (owned == Self::PARTITIONS).then_some(())
         });
