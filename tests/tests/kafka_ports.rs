@@ -233,6 +233,36 @@ fn partitions_at_their_end_lose_nothing_in_a_rebalance() {
 }
 
 #[test]
+fn a_partition_at_its_end_is_read_again_from_where_it_is_sent_back_beside_a_new_one() {
+    let Some(kafka) = installation_or_skip() else {
+        return;
+    };
+    let world = World::new(Broker::shared(kafka), 2);
+    world.load(0, 3);
+    world.load(1, 3);
+    let mut member = world.source();
+    member.source.join().unwrap();
+    wait_until(
+        "both partitions are assigned",
+        SOON,
+        || matches!(member.source.poll(SLICE).unwrap(), Input::Assigned(both) if both.len() == 2),
+    );
+    member.owned.extend([input(0), input(1)]);
+    member.source.assign(&[(input(0), Offset(0))]).unwrap();
+    member.until("it is at the end of one", |member| {
+        member.ends.contains_key(&input(0))
+    });
+    // As after a transaction of unknown outcome, while another partition can be taken at last.
+    let from = [(input(0), Offset(1)), (input(1), Offset(0))];
+    member.source.assign(&from).unwrap();
+    member.ends.clear();
+    member.until("it is at the end of both", |member| member.ends.len() == 2);
+    assert_eq!(member.read[&input(0)], [0, 1, 2, 1, 2]);
+    assert_eq!(member.read[&input(1)], [0, 1, 2]);
+    member.source.leave();
+}
+
+#[test]
 fn every_record_is_read_once_through_many_rebalances() {
     let Some(kafka) = installation_or_skip() else {
         return;

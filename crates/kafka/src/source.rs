@@ -454,6 +454,12 @@ impl ports::Source for Source {
             .copied()
             .partition(|(partition, _)| self.reading.contains_key(partition));
         self.seek(&again)?;
+        let batch = self.batch + 1;
+        // At once: where they were is not where they are to be seated below.
+        for (partition, offset) in &again {
+            self.reading
+                .insert(*partition, Reading::sent_back(offset.0, batch));
+        }
         let mut list = TopicPartitionList::with_capacity(new.len());
         for (partition, offset) in &new {
             let topic = self.topic(*partition);
@@ -466,10 +472,9 @@ impl ports::Source for Source {
             self.seat_anew()?;
             self.answer(self.consumer.incremental_assign(&list))?;
         }
-        let batch = self.batch + 1;
-        for (partition, offset) in from {
+        for (partition, offset) in new {
             self.reading
-                .insert(*partition, Reading::new(offset.0, batch));
+                .insert(partition, Reading::new(offset.0, batch));
         }
         Ok(())
     }

@@ -202,15 +202,22 @@ impl Fleet {
         samples.next().map(|(_, value)| value)
     }
 
-    /// The end of every instance's log, for a test that fails.
-    pub fn logs(&self) -> String {
+    /// The end of every instance's log and where it stands in its partitions, for a test that fails.
+    pub fn logs(&mut self) -> String {
         let mut text = String::new();
-        for (number, slot) in self.slots.iter().enumerate() {
-            if let Some(instance) = &slot.instance {
+        for (number, slot) in self.slots.iter_mut().enumerate() {
+            if let Some(instance) = &mut slot.instance {
                 let log = instance.log();
                 let lines: Vec<&str> = log.lines().collect();
                 let end = &lines[lines.len().saturating_sub(40)..];
                 text += &format!("--- slot {number}\n{}\n", end.join("\n"));
+                let metrics = instance.try_metrics();
+                for name in ["appmi_input_position", "appmi_input_lag_records"] {
+                    let samples = metrics.iter().flat_map(|metrics| metrics.samples(name));
+                    for (labels, value) in samples.filter(|(_, value)| !value.is_nan()) {
+                        text += &format!("{name} {labels:?} {value}\n");
+                    }
+                }
             }
         }
         text

@@ -93,7 +93,7 @@ impl Scene {
             let owned: usize = slots.iter().map(|slot| self.fleet.owned(*slot)).sum();
             (owned == Self::PARTITIONS).then_some(())
         });
-        let logs = || self.fleet.logs();
+        let mut logs = || self.fleet.logs();
         assert!(owned.is_some(), "{slots:?} do not count all:\n{}", logs());
     }
 

@@ -22,6 +22,15 @@ impl Reading {
         }
     }
 
+    /// Reading that goes on from another position. Until the next record librdkafka believes that what was read before
+    /// is consumed, and would go on behind it after a rebalance.
+    pub(super) fn sent_back(position: i64, since_batch: u64) -> Self {
+        Self {
+            is_doubtful: true,
+            ..Self::new(position, since_batch)
+        }
+    }
+
     /// Whether a batch was fetched by this reading and not by an earlier one.
     pub(super) fn is_of(&self, batch: u64) -> bool {
         batch >= self.since_batch
@@ -117,6 +126,15 @@ mod tests {
         reading.note_records(14);
         assert_eq!(reading.take_doubt(), None);
         assert_eq!(reading.position(), 15);
+    }
+
+    #[test]
+    fn a_reading_that_was_sent_back_is_doubted_until_the_next_record() {
+        let mut reading = Reading::sent_back(7, 0);
+        assert_eq!(reading.take_doubt(), Some(7));
+        let mut reading = Reading::sent_back(7, 0);
+        reading.note_records(7);
+        assert_eq!(reading.take_doubt(), None);
     }
 
     #[test]
