@@ -27,14 +27,10 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 /// Says what would happen, or does it.
 #[must_use]
 pub fn reset(config: &Config, is_confirmed: bool) -> Exit {
-    let cluster = match run::cluster(&config.kafka) {
-        Ok(cluster) => cluster,
-        Err(problems) => {
-            output::refuse("the client properties can't stand", &problems);
-            return Exit::Configuration;
-        }
+    let (cluster, topics) = match run::reach(config) {
+        Ok(reached) => reached,
+        Err(exit) => return exit,
     };
-    let topics = run::topics(&config.topics, &config.kinds);
     if let Err(exit) = run::check_topics(&cluster, &topics) {
         return exit;
     }

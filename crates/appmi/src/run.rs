@@ -40,17 +40,25 @@ pub fn topics(owned: &config::Topics, kinds: &Kinds) -> Topics {
     }
 }
 
+/// The cluster and the topics that a command works on.
+///
+/// # Errors
+/// The exit, if the client properties can't stand; it has been said which.
+pub fn reach(config: &Config) -> Result<(Cluster, Topics), Exit> {
+    let cluster = cluster(&config.kafka).map_err(|problems| {
+        output::refuse("the client properties can't stand", &problems);
+        Exit::Configuration
+    })?;
+    Ok((cluster, topics(&config.topics, &config.kinds)))
+}
+
 /// Runs until told to stop.
 #[must_use]
 pub fn run(config: &Config, stop: &StopRequest) -> Exit {
-    let cluster = match cluster(&config.kafka) {
-        Ok(cluster) => cluster,
-        Err(problems) => {
-            output::refuse("the client properties can't stand", &problems);
-            return Exit::Configuration;
-        }
+    let (cluster, topics) = match reach(config) {
+        Ok(reached) => reached,
+        Err(exit) => return exit,
     };
-    let topics = topics(&config.topics, &config.kinds);
     if let Err(exit) = check_topics(&cluster, &topics) {
         return exit;
     }

@@ -62,14 +62,10 @@ pub fn recorded(cluster: &Cluster, topics: &Topics, config: &Config) -> Result<R
 /// Shows the settings, or puts the configured ones in force.
 #[must_use]
 pub fn settings(config: &Config, apply: bool) -> Exit {
-    let cluster = match run::cluster(&config.kafka) {
-        Ok(cluster) => cluster,
-        Err(problems) => {
-            output::refuse("the client properties can't stand", &problems);
-            return Exit::Configuration;
-        }
+    let (cluster, topics) = match run::reach(config) {
+        Ok(reached) => reached,
+        Err(exit) => return exit,
     };
-    let topics = run::topics(&config.topics, &config.kinds);
     let recorded = match recorded(&cluster, &topics, config) {
         Ok(recorded) => recorded,
         Err(error) => return exit_of(&error),

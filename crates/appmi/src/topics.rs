@@ -14,14 +14,10 @@ use crate::run;
 /// Shows the topics, after creating those that are missing if asked to.
 #[must_use]
 pub fn topics(config: &Config, arguments: &cli::Topics) -> Exit {
-    let cluster = match run::cluster(&config.kafka) {
-        Ok(cluster) => cluster,
-        Err(problems) => {
-            output::refuse("the client properties can't stand", &problems);
-            return Exit::Configuration;
-        }
+    let (cluster, topics) = match run::reach(config) {
+        Ok(reached) => reached,
+        Err(exit) => return exit,
     };
-    let topics = run::topics(&config.topics, &config.kinds);
     let shown = Admin::new(&cluster).and_then(|admin| {
         if arguments.create {
             for topic in admin.create(&topics, &counts(arguments))? {

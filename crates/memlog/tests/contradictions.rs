@@ -296,11 +296,8 @@ fn a_disk_of_other_topics_is_thrown_away() {
     assert_eq!(site.england("2025-03", "logins"), 10, "counted anew");
 }
 
-#[test]
-fn a_disk_of_another_filling_is_thrown_away() {
-    let mut site = site();
-    let kept = site.processes[0].store.clone();
-    site.processes.clear();
+/// Empties the partials and begins another filling of them.
+fn fill_anew(site: &Site) {
     let mut settings = engine::settings::of(&site.options, 2, 2);
     settings.number = 1;
     settings.filling = vec![9; 16];
@@ -311,6 +308,14 @@ fn a_disk_of_another_filling_is_thrown_away() {
         key: b"settings".to_vec(),
         value: Some(wire::partials::encode(&settings)),
     });
+}
+
+#[test]
+fn a_disk_of_another_filling_is_thrown_away() {
+    let mut site = site();
+    let kept = site.processes[0].store.clone();
+    site.processes.clear();
+    fill_anew(&site);
     site.start_on(&kept);
     site.settle();
     assert_eq!(
@@ -335,16 +340,7 @@ fn a_disk_that_was_read_in_part_knows_of_which_filling_it_is() {
     assert!(torn.contents().contains_key(keys::SETTINGS_KEY));
     drop(reader);
     site.processes.clear();
-    let mut settings = engine::settings::of(&site.options, 2, 2);
-    settings.number = 1;
-    settings.filling = vec![9; 16];
-    site.cluster.empty_partials();
-    site.cluster.forget_group();
-    site.cluster.write_partial(&engine::ports::Partial {
-        partition: 0,
-        key: b"settings".to_vec(),
-        value: Some(wire::partials::encode(&settings)),
-    });
+    fill_anew(&site);
     site.start_on(&torn);
     site.send(&login("2025-03-11T00:00:00Z", 10));
     site.settle();

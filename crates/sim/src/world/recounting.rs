@@ -20,11 +20,7 @@ impl World {
         self.cluster.forget_group();
         drop(Producer::take(&self.cluster, RELEASE_ID));
         self.write_all_markers();
-        let mut former = Former::default();
-        for record in self.published() {
-            let noted = former.note(&record);
-            noted.expect("what was published is of this version");
-        }
+        let former = self.former();
         let inputs: Vec<InputLog> = self
             .highs()
             .into_iter()
@@ -86,12 +82,17 @@ impl World {
         if stable.iter().any(|at| !self.ends().contains(at)) {
             return None;
         }
+        self.former().settings().cloned()
+    }
+
+    /// What counting anew has to know of what was published.
+    fn former(&self) -> Former {
         let mut former = Former::default();
         for record in self.published() {
             let noted = former.note(&record);
             noted.expect("what was published is of this version");
         }
-        former.settings().cloned()
+        former
     }
 
     /// The ends of the owned topics.
