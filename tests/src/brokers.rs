@@ -3,17 +3,23 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::time::Duration;
 
+use rdkafka::ClientConfig;
+use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use tempfile::TempDir;
 
 use crate::broker::{START_WITHIN, STARTED, copy_files, tail};
 use crate::installation::Installation;
 use crate::ports::free_port;
 use crate::process::Process;
-use crate::wait::wait_for;
+use crate::wait::{wait_for, wait_until};
 
 /// Three of them share a machine with what is tested.
 const HEAP_MIB: u32 = 320;
+
+/// How long the brokers may take to say who leads what.
+const METADATA_WITHIN: Duration = Duration::from_secs(5);
 
 /// Every record is on three brokers, and on two before it counts as written. Leaders go back to the first
 /// replica soon after a broker has come back.
@@ -98,14 +104,29 @@ impl Brokers {
         self.nodes[place].process = None;
     }
 
-    /// Starts one again on its data and its ports, and waits until it serves.
+    /// Starts one again on its data and its ports, and waits until it serves and has caught up: until then another
+    /// one may be the only one with the last records, and none of them can be spared.
     ///
     /// # Panics
-    /// With the end of its log, if it does not serve within 90 seconds.
+    /// With the end of its log, if it does not serve within 90 seconds, or if it does not catch up in as long.
     pub fn restart(&mut self, place: usize) {
         self.kill(place);
         self.launch(place);
         self.nodes[place].wait();
+        wait_until("every replica is in sync", START_WITHIN, || {
+            self.are_in_sync()
+        });
+    }
+
+    fn are_in_sync(&self) -> bool {
+        let mut client = ClientConfig::new();
+        client.set("bootstrap.servers", self.bootstrap());
+        let client: BaseConsumer = client.create().expect("a client can be made");
+        let Ok(metadata) = client.fetch_metadata(None, METADATA_WITHIN) else {
+            return false;
+        };
+        let mut partitions = metadata.topics().iter().flat_map(|of| of.partitions());
+        partitions.all(|partition| partition.isr().len() == partition.replicas().len())
     }
 
     fn launch(&mut self, place: usize) {

@@ -84,11 +84,15 @@ impl Toxiproxy {
         }
     }
 
-    /// A broker with a second listener, which it says is where the proxy is.
+    /// A broker with these properties and a second listener, which it says is where the proxy is.
     ///
     /// # Panics
     /// If one of the two does not start.
-    pub fn broker(&self, kafka: &'static Installation) -> (Broker, Proxy) {
+    pub fn broker(
+        &self,
+        kafka: &'static Installation,
+        properties: &[(&str, &str)],
+    ) -> (Broker, Proxy) {
         let behind = free_port();
         let proxy = self.proxy("broker", behind);
         let plain = "PLAINTEXT://127.0.0.1:{port}";
@@ -97,11 +101,12 @@ impl Toxiproxy {
         );
         let advertised = format!("{plain},PROXIED://127.0.0.1:{}", proxy.port);
         let protocols = "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,PROXIED:PLAINTEXT";
-        let properties = [
+        let listeners = [
             ("listeners", listeners.as_str()),
             ("advertised.listeners", &advertised),
             ("listener.security.protocol.map", protocols),
         ];
+        let properties = [&listeners, properties].concat();
         (Broker::start(kafka, &properties), proxy)
     }
 

@@ -139,7 +139,7 @@ fn connections_that_are_cut_or_slow_change_no_figure() {
         return;
     };
     let toxiproxy = Toxiproxy::start(&toxiproxy);
-    let (broker, proxy) = toxiproxy.broker(kafka);
+    let (broker, proxy) = toxiproxy.broker(kafka, &[]);
     let mut wire = Wire::new(&broker, proxy);
     let checkpoints = cut_in_checkpoints(&mut wire);
     let releases = cut_in_releases(&mut wire);

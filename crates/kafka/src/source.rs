@@ -27,7 +27,7 @@ use crate::context::{Consumer, Notice};
 use crate::lookup::{Lookup, number, serve};
 use crate::membership::Membership;
 use crate::native::BatchQueue;
-use crate::trouble::{code_of, stopping, unreadable};
+use crate::trouble::{code_of, is_beyond_the_log, stopping, unreadable};
 
 mod closing;
 mod offsets;
@@ -271,14 +271,24 @@ impl Source {
             let position = reading.note_end(message.offset());
             return Ok(Some(Next::End(partition, Offset(position))));
         }
+        let (position, was_doubtful) = (Offset(reading.position()), reading.was_doubtful());
         reading.note_error();
-        let position = reading.position();
-        let place = format!(
-            "{} [{}] at offset {position}",
-            message.topic(),
-            message.partition()
-        );
-        unreadable(&place, code, &message.error_text(), REMEDY).map_or(Ok(None), Err)
+        let (topic, number) = (message.topic(), message.partition());
+        let place = format!("{topic} [{number}] at offset {position}");
+        let text = message.error_text();
+        if was_doubtful && is_beyond_the_log(code) && self.may_reach(partition, position)? {
+            info!("{place}: read again from here: {text}");
+            self.send_back(&[(partition, position)])?;
+            return Ok(None);
+        }
+        unreadable(&place, code, &text, REMEDY).map_or(Ok(None), Err)
+    }
+
+    /// Whether a partition's log has the position, as far as is known. librdkafka may complain of another one: a new
+    /// leader is asked about where librdkafka believes to be.
+    fn may_reach(&mut self, partition: InputPartition, position: Offset) -> Result<bool, Error> {
+        let bounds = ports::Source::bounds(self, partition)?;
+        Ok(bounds.is_none_or(|bounds| (bounds.low..=bounds.high).contains(&position)))
     }
 
     /// Sends partitions back to where they are, if librdkafka believes them to be elsewhere. To be called
@@ -308,9 +318,9 @@ impl Source {
         self.answer(sought.map(drop))
     }
 
-    /// Goes on from other offsets in partitions that are read. Waits until librdkafka has done so: what it had
+    /// Goes on from these offsets in partitions that are read. Waits until librdkafka has done so: what it had
     /// fetched before is then known to be outdated, and never comes after what it fetches now.
-    fn seek(&self, to: &[(InputPartition, Offset)]) -> Result<(), Error> {
+    fn send_back(&mut self, to: &[(InputPartition, Offset)]) -> Result<(), Error> {
         if to.is_empty() {
             return Ok(());
         }
@@ -319,9 +329,13 @@ impl Source {
             add(&mut list, &self.topics, *partition, At::Offset(offset.0))?;
         }
         let sought = self.consumer.seek_partitions(list, SEEK_WITHIN);
-        let failed = |error| Error::World(format!("going back to what was committed: {error}"));
+        let failed = |error| Error::World(format!("going back in an input topic: {error}"));
         for element in sought.map_err(failed)?.elements() {
             element.error().map_err(failed)?;
+        }
+        for (partition, offset) in to {
+            let reading = Reading::sent_back(offset.0, self.batch + 1);
+            self.reading.insert(*partition, reading);
         }
         Ok(())
     }
@@ -453,13 +467,7 @@ impl ports::Source for Source {
             .iter()
             .copied()
             .partition(|(partition, _)| self.reading.contains_key(partition));
-        self.seek(&again)?;
-        let batch = self.batch + 1;
-        // At once: where they were is not where they are to be seated below.
-        for (partition, offset) in &again {
-            self.reading
-                .insert(*partition, Reading::sent_back(offset.0, batch));
-        }
+        self.send_back(&again)?;
         let mut list = TopicPartitionList::with_capacity(new.len());
         for (partition, offset) in &new {
             let topic = self.topic(*partition);
@@ -473,8 +481,8 @@ impl ports::Source for Source {
             self.answer(self.consumer.incremental_assign(&list))?;
         }
         for (partition, offset) in new {
-            self.reading
-                .insert(partition, Reading::new(offset.0, batch));
+            let reading = Reading::new(offset.0, self.batch + 1);
+            self.reading.insert(partition, reading);
         }
         Ok(())
     }

@@ -130,11 +130,9 @@ pub(crate) fn stopping_code(what: &str, code: Code) -> Option<Error> {
 /// is none and has been logged. `remedy` is for a log that does not reach the position.
 pub(crate) fn unreadable(place: &str, code: Code, text: &str, remedy: &str) -> Option<Error> {
     match code {
-        Code::AutoOffsetReset | Code::OffsetOutOfRange | Code::LogTruncation => {
-            Some(Error::Contradiction(format!(
-                "{place}: the log does not reach this position ({text}): {remedy}"
-            )))
-        }
+        code if is_beyond_the_log(code) => Some(Error::Contradiction(format!(
+            "{place}: the log does not reach this position ({text}): {remedy}"
+        ))),
         Code::BadMessage
         | Code::BadCompression
         | Code::NotImplemented
@@ -151,6 +149,14 @@ pub(crate) fn unreadable(place: &str, code: Code, text: &str, remedy: &str) -> O
             stopping
         }
     }
+}
+
+/// Whether an error says that a log does not reach where it is to be read.
+pub(crate) fn is_beyond_the_log(code: Code) -> bool {
+    matches!(
+        code,
+        Code::AutoOffsetReset | Code::OffsetOutOfRange | Code::LogTruncation
+    )
 }
 
 /// The code that an error carries; [`Code::Fail`] where it carries none.

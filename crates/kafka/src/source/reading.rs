@@ -9,7 +9,18 @@ use model::InputPartition;
 pub(super) struct Reading {
     position: i64,
     since_batch: u64,
-    is_doubtful: bool,
+    belief: Belief,
+}
+
+/// Where librdkafka believes the reading of a partition to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Belief {
+    /// Where it is.
+    Right,
+    /// Perhaps elsewhere.
+    Doubtful,
+    /// It was sent to where reading is, and nothing was read since: it may still act upon what it believed before.
+    Corrected,
 }
 
 impl Reading {
@@ -18,7 +29,7 @@ impl Reading {
         Self {
             position,
             since_batch,
-            is_doubtful: false,
+            belief: Belief::Right,
         }
     }
 
@@ -26,7 +37,7 @@ impl Reading {
     /// is consumed, and would go on behind it after a rebalance.
     pub(super) fn sent_back(position: i64, since_batch: u64) -> Self {
         Self {
-            is_doubtful: true,
+            belief: Belief::Doubtful,
             ..Self::new(position, since_batch)
         }
     }
@@ -44,24 +55,34 @@ impl Reading {
     /// Records up to `last` were handed over. librdkafka and we agree again.
     pub(super) fn note_records(&mut self, last: i64) {
         self.position = self.position.max(last + 1);
-        self.is_doubtful = false;
+        self.belief = Belief::Right;
     }
 
     /// The partition ends at `position`; librdkafka now believes that to be consumed.
     pub(super) fn note_end(&mut self, position: i64) -> i64 {
         self.position = self.position.max(position);
-        self.is_doubtful = true;
+        self.belief = Belief::Doubtful;
         self.position
     }
 
     /// An error came in place of a record.
     pub(super) fn note_error(&mut self) {
-        self.is_doubtful = true;
+        self.belief = Belief::Doubtful;
     }
 
     /// Where librdkafka must be sent, if it is not certain to be there.
     pub(super) fn take_doubt(&mut self) -> Option<i64> {
-        std::mem::take(&mut self.is_doubtful).then_some(self.position)
+        if self.belief == Belief::Doubtful {
+            self.belief = Belief::Corrected;
+            Some(self.position)
+        } else {
+            None
+        }
+    }
+
+    /// Whether librdkafka may have been elsewhere since the last record.
+    pub(super) fn was_doubtful(&self) -> bool {
+        self.belief != Belief::Right
     }
 }
 
@@ -122,9 +143,11 @@ mod tests {
         assert_eq!(reading.note_end(12), 12);
         assert_eq!(reading.take_doubt(), Some(12));
         assert_eq!(reading.take_doubt(), None, "it was sent there");
+        assert!(reading.was_doubtful());
         reading.note_end(12);
         reading.note_records(14);
         assert_eq!(reading.take_doubt(), None);
+        assert!(!reading.was_doubtful());
         assert_eq!(reading.position(), 15);
     }
 

@@ -1,0 +1,266 @@
+//! What is handed over of the input topics, through rebalances and beside transactions.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use engine::Error;
+use engine::ports::{Input, Source as _};
+use kafka::{Loader, Source};
+use model::{InputPartition, Offset};
+use tests::{Broker, installation_or_skip, unique, wait_at_most, wait_for, wait_until};
+
+use crate::world::{Member, SLICE, SOON, World, input, send};
+
+#[test]
+fn partitions_at_their_end_lose_nothing_in_a_rebalance() {
+    let Some(kafka) = installation_or_skip() else {
+        return;
+    };
+    let world = World::new(Broker::shared(kafka), 2);
+    world.load(0, 5);
+    world.load(1, 5);
+    let (mut first, mut second) = (world.source(), world.source());
+    first.source.join().unwrap();
+    first.until("it is at the end of both", |member| member.ends.len() == 2);
+
+    second.from = first.ends.clone();
+    second.source.join().unwrap();
+    wait_until("each has one partition", SOON, || {
+        first.turn();
+        second.turn();
+        first.owned.len() == 1 && second.owned.len() == 1
+    });
+    world.load(0, 1);
+    world.load(1, 1);
+    wait_until("both read on", SOON, || {
+        first.turn();
+        second.turn();
+        let reads = |member: &Member| member.read.values().map(Vec::len).sum::<usize>();
+        reads(&first) + reads(&second) >= 12
+    });
+    let kept = *first.owned.first().unwrap();
+    assert_eq!(first.read[&kept], [0, 1, 2, 3, 4, 5]);
+    assert_eq!(second.read.values().flatten().collect::<Vec<_>>(), [&5]);
+    first.source.leave();
+    second.until("it has all", |member| member.owned.len() == 2);
+    second.source.leave();
+}
+
+#[test]
+fn a_partition_at_its_end_is_read_again_from_where_it_is_sent_back_beside_a_new_one() {
+    let Some(kafka) = installation_or_skip() else {
+        return;
+    };
+    let world = World::new(Broker::shared(kafka), 2);
+    world.load(0, 3);
+    world.load(1, 3);
+    let mut member = world.source();
+    member.source.join().unwrap();
+    wait_until(
+        "both partitions are assigned",
+        SOON,
+        || matches!(member.source.poll(SLICE).unwrap(), Input::Assigned(both) if both.len() == 2),
+    );
+    member.owned.extend([input(0), input(1)]);
+    member.source.assign(&[(input(0), Offset(0))]).unwrap();
+    member.until("it is at the end of one", |member| {
+        member.ends.contains_key(&input(0))
+    });
+    // As after a transaction of unknown outcome, while another partition can be taken at last.
+    let from = [(input(0), Offset(1)), (input(1), Offset(0))];
+    member.source.assign(&from).unwrap();
+    member.ends.clear();
+    member.until("it is at the end of both", |member| member.ends.len() == 2);
+    assert_eq!(member.read[&input(0)], [0, 1, 2, 1, 2]);
+    assert_eq!(member.read[&input(1)], [0, 1, 2]);
+    member.source.leave();
+}
+
+#[test]
+fn every_record_is_read_once_through_many_rebalances() {
+    let Some(kafka) = installation_or_skip() else {
+        return;
+    };
+    let broker = Broker::shared(kafka);
+    let world = World::new(broker, 6);
+    // So that a rebalance is noticed in a tenth of a second and not in three.
+    let cluster = world.with(&broker.bootstrap(), &[("heartbeat.interval.ms", "100")]);
+    let mut loader = Loader::new(&world.cluster).unwrap();
+    let mut members: Vec<Member> = Vec::new();
+    let mut read: BTreeMap<InputPartition, Vec<i64>> = BTreeMap::new();
+    for round in 0..8 {
+        let leaver = (round % 3 == 2).then(|| members.remove(0));
+        let mut joiner = world.member(&cluster);
+        joiner.source.join().unwrap();
+        members.push(joiner);
+        if let Some(mut leaver) = leaver {
+            take(&mut read, &mut leaver);
+            leaver.source.leave();
+        }
+        wait_until("the partitions are shared out again", SOON, || {
+            for partition in 0..6 {
+                send(&mut loader, &world.topics.inputs[0], partition, 3);
+            }
+            loader.flush().unwrap();
+            for member in &mut members {
+                member.from = positions(&read);
+                member.turn();
+                take(&mut read, member);
+            }
+            let owned: Vec<usize> = members.iter().map(|member| member.owned.len()).collect();
+            owned.iter().sum::<usize>() == 6 && owned.iter().all(|count| *count > 0)
+        });
+    }
+    let loaded = ends(&mut members[0], 6);
+    wait_until("all is read", SOON, || {
+        for member in &mut members {
+            member.turn();
+            take(&mut read, member);
+        }
+        positions(&read) == loaded
+    });
+    for (partition, offsets) in read {
+        let all: Vec<i64> = (0..loaded[&partition].0).collect();
+        assert_eq!(offsets, all, "{partition:?}");
+    }
+    for mut member in members {
+        member.source.leave();
+    }
+}
+
+/// Moves what a member has read to what all have read.
+fn take(all: &mut BTreeMap<InputPartition, Vec<i64>>, member: &mut Member) {
+    for (partition, offsets) in std::mem::take(&mut member.read) {
+        all.entry(partition).or_default().extend(offsets);
+    }
+}
+
+/// Where the next owner of each partition goes on.
+fn positions(read: &BTreeMap<InputPartition, Vec<i64>>) -> BTreeMap<InputPartition, Offset> {
+    let next = |offsets: &Vec<i64>| Offset(offsets.last().map_or(0, |last| last + 1));
+    read.iter()
+        .map(|(partition, offsets)| (*partition, next(offsets)))
+        .collect()
+}
+
+/// The ends of the input as the brokers know them.
+fn ends(member: &mut Member, partitions: u32) -> BTreeMap<InputPartition, Offset> {
+    let mut ends = BTreeMap::new();
+    for partition in (0..partitions).map(input) {
+        let bounds = wait_for("the bounds are known", SOON, || {
+            member.source.bounds(partition).unwrap()
+        });
+        ends.insert(partition, bounds.high);
+    }
+    ends
+}
+
+#[test]
+fn a_position_is_past_aborted_records_and_markers_and_never_past_an_open_transaction() {
+    let Some(kafka) = installation_or_skip() else {
+        return;
+    };
+    let world = World::new(Broker::shared(kafka), 1);
+    let topic = &world.topics.inputs[0];
+    let mut loader = Loader::transactional(&world.cluster, &unique("load")).unwrap();
+    for is_kept in [true, false] {
+        loader.begin().unwrap();
+        send(&mut loader, topic, 0, 3);
+        if is_kept {
+            loader.commit().unwrap();
+        } else {
+            loader.abort().unwrap();
+        }
+    }
+    let mut member = world.source();
+    member.source.join().unwrap();
+    member.until("it is at the end", |member| {
+        member.ends.get(&input(0)) == Some(&Offset(8))
+    });
+    assert_eq!(member.read[&input(0)], [0, 1, 2]);
+
+    loader.begin().unwrap();
+    send(&mut loader, topic, 0, 2);
+    loader.flush().unwrap();
+    let bounds = wait_for("the bounds are known", SOON, || {
+        member.source.bounds(input(0)).unwrap()
+    });
+    assert_eq!((bounds.low, bounds.high), (Offset(0), Offset(10)));
+    loader.commit().unwrap();
+    member.until("it is at the new end", |member| {
+        member.ends[&input(0)] == Offset(11)
+    });
+    assert_eq!(member.read[&input(0)], [0, 1, 2, 8, 9]);
+    member.source.leave();
+}
+
+#[test]
+fn a_log_that_ends_before_the_position_is_a_contradiction() {
+    let Some(kafka) = installation_or_skip() else {
+        return;
+    };
+    let world = World::new(Broker::shared(kafka), 1);
+    world.load(0, 3);
+    let mut source = Source::new(&world.cluster, world.topics.inputs.clone()).unwrap();
+    source.join().unwrap();
+    wait_until("it is assigned", SOON, || {
+        matches!(source.poll(SLICE).unwrap(), Input::Assigned(_))
+    });
+    source.assign(&[(input(0), Offset(100))]).unwrap();
+    let error = wait_for("it is told", SOON, || source.poll(SLICE).err());
+    assert!(
+        matches!(&error, Error::Contradiction(text) if text.contains("at offset 100")),
+        "{error}"
+    );
+    source.leave();
+}
+
+#[test]
+fn a_leader_that_is_elected_in_a_rebalance_has_lost_nothing_of_a_partition_at_its_end() {
+    let Some(kafka) = installation_or_skip() else {
+        return;
+    };
+    let mut broker = Broker::start(kafka, &[]);
+    let world = World::new(&broker, 2);
+    world.load(0, 3);
+    world.load(1, 3);
+    let (mut first, mut second) = (world.source(), world.source());
+    first.source.join().unwrap();
+    first.until("it is at the end of both", |member| member.ends.len() == 2);
+    second.from = first.ends.clone();
+    second.source.join().unwrap();
+    let owed = wait_for("one is asked back", SOON, || {
+        second.turn();
+        match first.source.poll(SLICE).unwrap() {
+            Input::Revoked(owed) => Some(owed),
+            _ => None,
+        }
+    });
+    // A broker that comes back is elected anew. librdkafka asks it where the leader before it ended, and compares
+    // that to where it believes to be; nothing tells when it has.
+    broker.kill();
+    broker.restart();
+    let told = wait_at_most(Duration::from_secs(5), || {
+        second.turn();
+        match first.source.poll(SLICE).unwrap() {
+            Input::Nothing => None,
+            other => Some(format!("{other:?}")),
+        }
+    });
+    assert_eq!(told, None);
+    first.owned.retain(|partition| !owed.contains(partition));
+    first.source.unassign(&owed).unwrap();
+    world.load(0, 1);
+    world.load(1, 1);
+    wait_until("both read on", SOON, || {
+        first.turn();
+        second.turn();
+        let reads = |member: &Member| member.read.values().map(Vec::len).sum::<usize>();
+        reads(&first) + reads(&second) >= 8
+    });
+    let kept = *first.owned.first().unwrap();
+    assert_eq!(first.read[&kept], [0, 1, 2, 3]);
+    assert_eq!(second.read[&owed[0]], [3]);
+    first.source.leave();
+    second.source.leave();
+}
