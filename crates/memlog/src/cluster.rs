@@ -6,6 +6,7 @@ use std::rc::Rc;
 use engine::ports::{DeadLetter, Partial};
 use model::{InputPartition, KindId, Offset, Timestamp};
 
+use crate::group::Notice;
 use crate::log::{Entry, Outcome, Partition, State};
 use crate::ports::Member;
 
@@ -264,6 +265,31 @@ impl Cluster {
                 engine::closing::all_partitions(&state.input_counts).collect();
             state.group.leave(member, &all);
         }
+    }
+
+    /// The client joins the group by itself, as librdkafka does behind the back of its user. What it was given as the
+    /// member that it was is not its own any more, and it learns that when it polls next.
+    pub fn join(&self, member: &Member) {
+        let mut state = self.0.borrow_mut();
+        let all: Vec<InputPartition> =
+            engine::closing::all_partitions(&state.input_counts).collect();
+        member.join_as(state.group.join(&all));
+    }
+
+    /// Whether the group knows a member as whom it is now.
+    #[must_use]
+    pub fn is_member(&self, member: &Member) -> bool {
+        let group = &self.0.borrow().group;
+        member.id().is_some_and(|member| group.is_member(member))
+    }
+
+    pub(crate) fn has_notice(&self, member: &Member) -> bool {
+        let group = &self.0.borrow().group;
+        member.id().is_some_and(|member| group.has_notice(member))
+    }
+
+    pub(crate) fn take_notice(&self, member: &Member) -> Option<Notice> {
+        self.0.borrow_mut().group.take_notice(member.id()?)
     }
 
     /// Whether the group has a member, dead ones that are not missed yet included.

@@ -43,17 +43,16 @@ impl Group {
         self.balance(all);
     }
 
-    pub(crate) fn has(&self, member: u64, partition: InputPartition) -> bool {
-        self.members
-            .get(&member)
-            .is_some_and(|member| member.has.contains(&partition))
-    }
-
     pub(crate) fn is_member(&self, member: u64) -> bool {
         self.members.contains_key(&member)
     }
 
-    pub(crate) fn notice(&mut self, member: u64) -> Option<Notice> {
+    pub(crate) fn has_notice(&self, member: u64) -> bool {
+        let member = self.members.get(&member);
+        member.is_some_and(|member| !member.notices.is_empty())
+    }
+
+    pub(crate) fn take_notice(&mut self, member: u64) -> Option<Notice> {
         let notices = &mut self.members.get_mut(&member)?.notices;
         if notices.is_empty() {
             None

@@ -13,6 +13,6 @@ mod store;
 mod transactions;
 
 pub use cluster::{Cluster, Header, InputRecord, OpenTransaction};
-pub use ports::{MemCheckpoints, MemJournal, MemReleases, MemSource, Member};
+pub use ports::{MemCheckpoints, MemJournal, MemReleases, MemSource, Member, Proof};
 pub use store::MemStore;
 pub use transactions::{Marker, Place, Producer, Refused};

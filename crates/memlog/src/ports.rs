@@ -29,11 +29,53 @@ fn offset(value: i64) -> Offset {
 
 /// The group member that a source and its checkpoints are.
 #[derive(Debug, Clone, Default)]
-pub struct Member(Rc<Cell<Option<u64>>>);
+pub struct Member(Rc<Identity>);
+
+/// Who commits. Brokers look at that, and not at which partitions it has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Proof(pub(crate) u64);
+
+#[derive(Debug, Default)]
+struct Identity {
+    /// As whom the client is in the group now, or was when the group let it go.
+    now: Cell<Option<u64>>,
+    /// As whom it was given what its source has told of.
+    told: Cell<Option<u64>>,
+}
 
 impl Member {
     pub(crate) fn id(&self) -> Option<u64> {
-        self.0.get()
+        self.0.now.get()
+    }
+
+    /// The proof of membership; none if it was given its partitions as another member than it is now.
+    #[must_use]
+    pub fn proof(&self) -> Option<Proof> {
+        self.proof_of_whom_it_is().filter(|_| !self.is_another())
+    }
+
+    /// The proof of whom it is now, whoever was given the partitions.
+    #[must_use]
+    pub fn proof_of_whom_it_is(&self) -> Option<Proof> {
+        self.id().map(Proof)
+    }
+
+    fn is_another(&self) -> bool {
+        self.0.told.get() != self.0.now.get()
+    }
+
+    /// The client joins, by itself.
+    pub(crate) fn join_as(&self, id: u64) {
+        self.0.now.set(Some(id));
+    }
+
+    /// The source has told of everything that it was given as another member.
+    fn note_told(&self) {
+        self.0.told.set(self.0.now.get());
+    }
+
+    fn leave(&self) -> Option<u64> {
+        self.0.now.take()
     }
 }
 
@@ -133,24 +175,27 @@ impl MemSource {
 
 impl Source for MemSource {
     fn join(&mut self) -> Result<(), Error> {
-        let mut state = self.cluster.0.borrow_mut();
-        let all = all(&state);
-        self.member.0.set(Some(state.group.join(&all)));
+        self.cluster.join(&self.member);
+        self.member.note_told();
         Ok(())
     }
 
     fn poll(&mut self, _wait: Duration) -> Result<Input<'_>, Error> {
-        let Some(member) = self.member.id() else {
+        if self.member.id().is_none() {
             return Ok(Input::Nothing);
-        };
-        if !self.is_member() {
-            self.join()?;
+        }
+        let is_known = self.cluster.is_member(&self.member);
+        if !is_known {
+            self.cluster.join(&self.member);
+        }
+        // A client that has joined anew says nothing of it before the group has something to say.
+        if !is_known || self.member.is_another() && self.cluster.has_notice(&self.member) {
+            self.member.note_told();
             self.positions.clear();
             let lost = std::mem::take(&mut self.told);
             return Ok(Input::Lost(lost.into_iter().collect()));
         }
-        let notice = self.cluster.0.borrow_mut().group.notice(member);
-        if let Some(notice) = notice {
+        if let Some(notice) = self.cluster.take_notice(&self.member) {
             return Ok(match notice {
                 Notice::Assigned(partitions) => {
                     self.told.extend(&partitions);
@@ -232,13 +277,11 @@ impl Source for MemSource {
     }
 
     fn is_member(&mut self) -> bool {
-        self.member
-            .id()
-            .is_some_and(|member| self.cluster.0.borrow().group.is_member(member))
+        self.cluster.is_member(&self.member) && !self.member.is_another()
     }
 
     fn leave(&mut self) {
-        if let Some(member) = self.member.0.take() {
+        if let Some(member) = self.member.leave() {
             let mut state = self.cluster.0.borrow_mut();
             let all = all(&state);
             state.group.leave(member, &all);
@@ -287,19 +330,20 @@ impl MemCheckpoints {
 
 impl Checkpoints for MemCheckpoints {
     fn commit(&mut self, transaction: &Transaction) -> Result<(), CommitError> {
+        let unknown = || CommitError::NotMember("the group does not know this member".into());
+        let proof = self.member.proof().ok_or_else(unknown)?;
         let id = self.producer.begin().ok_or_else(fenced)?;
         for partial in &transaction.partials {
             self.cluster.0.borrow_mut().write_partial(id.0, partial);
         }
         self.cluster.write_letters_in(id, &transaction.dead_letters);
         let offsets = &transaction.offsets;
-        match self.cluster.write_offsets_in(id, &self.member, offsets) {
+        match self.cluster.write_offsets_in(id, proof, offsets) {
             Ok(()) => {}
             Err(Refused::NotOpen) => return Err(fenced()),
             Err(Refused::NotMember) => {
                 self.cluster.end(id, false);
-                let why = "a partition belongs to another member";
-                return Err(CommitError::NotMember(why.into()));
+                return Err(unknown());
             }
         }
         end(&self.cluster, id)

@@ -8,7 +8,7 @@ use model::{InputPartition, Offset, Timestamp};
 
 use crate::cluster::{Cluster, OpenTransaction};
 use crate::log::{Epoch, Outcome, State};
-use crate::ports::Member;
+use crate::ports::Proof;
 
 /// What a transaction writes to, and where its end has to be written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -108,25 +108,21 @@ impl Cluster {
         is_open
     }
 
-    /// Adds the group's offsets to a transaction, in the name of a member that must have the partitions.
+    /// Adds the group's offsets to a transaction, in the name of a member.
     ///
     /// # Errors
-    /// If it does not have them now, or the transaction is no longer open.
+    /// If the group does not know the member, or the transaction is no longer open.
     pub fn write_offsets_in(
         &self,
         transaction: OpenTransaction,
-        member: &Member,
+        proof: Proof,
         offsets: &[(InputPartition, Offset)],
     ) -> Result<(), Refused> {
         let state = self.0.borrow();
         if !state.is_open(transaction.0) {
             return Err(Refused::NotOpen);
         }
-        let is_member = member.id().is_some_and(|member| {
-            let mut partitions = offsets.iter().map(|(partition, _)| *partition);
-            partitions.all(|partition| state.group.has(member, partition))
-        });
-        if !is_member {
+        if !state.group.is_member(proof.0) {
             return Err(Refused::NotMember);
         }
         drop(state);

@@ -23,6 +23,8 @@ pub enum Fault {
     Fenced,
     /// A session times out.
     Expired,
+    /// The client of a member that the group has let go joins anew before its process looks.
+    JoinedAnew,
     /// A machine is cut off from the brokers for a while: nothing is answered, and the group gives it up.
     CutOff,
     /// The group's assignor gives partitions to other members.
@@ -63,7 +65,7 @@ pub enum Fault {
 
 impl Fault {
     /// All of them.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 28] = [
         Self::Crash,
         Self::Pause,
         Self::Refusal,
@@ -73,6 +75,7 @@ impl Fault {
         Self::AnswerLost,
         Self::Fenced,
         Self::Expired,
+        Self::JoinedAnew,
         Self::CutOff,
         Self::Rebalance,
         Self::Kill,
@@ -101,7 +104,11 @@ impl Fault {
             Self::NoAnswer => 2000,
             Self::Aborted | Self::CommitLost | Self::AnswerLost => 2000,
             Self::Fenced => 200,
-            Self::DiskLost | Self::OldDisk | Self::OtherDisk | Self::LateCommit => 12_000,
+            Self::DiskLost
+            | Self::OldDisk
+            | Self::OtherDisk
+            | Self::LateCommit
+            | Self::JoinedAnew => 12_000,
             Self::ExpiredTombstones => 25_000,
             Self::Compaction => 10_000,
             Self::Expired

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use engine::ports::{
     Checkpoints, CommitError, Error, LeaderRecord, Partial, Published, Releases, Transaction,
 };
-use memlog::{Member, OpenTransaction, Producer, Refused};
+use memlog::{Member, OpenTransaction, Producer, Proof, Refused};
 use model::InputPartition;
 use wire::partials::PartialKey;
 
@@ -141,7 +141,7 @@ impl Transactor {
                 } else {
                     self.seat.world.abort(transaction);
                 }
-                CommitError::NotMember("a partition belongs to another member".into())
+                CommitError::NotMember("the group does not know this member".into())
             }
         }
     }
@@ -165,7 +165,12 @@ impl SimCheckpoints {
         }
     }
 
-    fn run(&mut self, open: OpenTransaction, transaction: &Transaction) -> Result<(), Stopped> {
+    fn run(
+        &mut self,
+        open: OpenTransaction,
+        proof: Proof,
+        transaction: &Transaction,
+    ) -> Result<(), Stopped> {
         let seat = self.transactor.seat.clone();
         let records: Vec<LeaderRecord> = transaction
             .partials
@@ -178,7 +183,7 @@ impl SimCheckpoints {
         self.transactor.write(open, first)?;
         self.transactor.between("sending")?;
         if !seat.is(Variant::OffsetsOutsideTheTransaction) {
-            self.add_offsets(open, transaction)?;
+            self.add_offsets(open, proof, transaction)?;
             self.transactor.between("offsets")?;
         }
         self.transactor.write(open, rest)?;
@@ -194,14 +199,19 @@ impl SimCheckpoints {
         self.transactor.commit(open)
     }
 
-    fn add_offsets(&self, open: OpenTransaction, transaction: &Transaction) -> Result<(), Stopped> {
+    fn add_offsets(
+        &self,
+        open: OpenTransaction,
+        proof: Proof,
+        transaction: &Transaction,
+    ) -> Result<(), Stopped> {
         let seat = &self.transactor.seat;
         let cluster = &seat.world.cluster;
         let offsets = &transaction.offsets;
         let refused = if seat.is(Variant::CommitWithoutMembership) {
             cluster.write_offsets_of_nobody(open, offsets)
         } else {
-            cluster.write_offsets_in(open, &self.member, offsets)
+            cluster.write_offsets_in(open, proof, offsets)
         };
         match refused {
             Ok(()) => {}
@@ -257,9 +267,16 @@ impl Checkpoints for SimCheckpoints {
             }
             self.transactor.take();
         }
+        let proof = if seat.is(Variant::ProofOfAnotherMember) {
+            self.member.proof_of_whom_it_is()
+        } else {
+            self.member.proof()
+        };
+        let unknown = || CommitError::NotMember("the group does not know this member".into());
+        let proof = proof.ok_or_else(unknown)?;
         self.before(transaction)?;
         let open = self.transactor.begin()?;
-        let result = self.run(open, transaction);
+        let result = self.run(open, proof, transaction);
         seat.note(|| {
             let result = match &result {
                 Ok(()) => "committed",

@@ -31,8 +31,10 @@ pub enum Variant {
     LeaderThatDoesNotFence,
     /// A commit that was refused is taken for a success.
     FencedErrorSwallowed,
-    /// A checkpoint is committed without asking whether the member still has the partition.
+    /// A checkpoint is committed without a proof of membership.
     CommitWithoutMembership,
+    /// A checkpoint is committed as the member that the client is now, whoever was given the partitions.
+    ProofOfAnotherMember,
     /// An unknown outcome is taken for an abort.
     UnknownTakenForAborted,
     /// An unknown outcome is taken for a commit.
@@ -72,6 +74,7 @@ impl Variant {
         Self::LeaderThatDoesNotFence,
         Self::FencedErrorSwallowed,
         Self::CommitWithoutMembership,
+        Self::ProofOfAnotherMember,
         Self::UnknownTakenForAborted,
         Self::UnknownTakenForCommitted,
         Self::CellWithoutItsCount,

@@ -22,6 +22,7 @@ impl World {
             6 if self.fault(Fault::Expired) => {
                 self.note(|| format!("the session of {} times out", slot.index));
                 self.cluster.expire(&slot.member.borrow().clone());
+                self.join_anew(&slot);
             }
             7 if self.fault(Fault::Rebalance) => self.cluster.rebalance(),
             8 if self.fault(Fault::Kill) => self.kill(&slot),

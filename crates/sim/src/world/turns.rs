@@ -5,6 +5,7 @@ use std::rc::Rc;
 use engine::ports::Error;
 
 use super::{SESSION_TIMEOUT, World};
+use crate::faults::Fault;
 use crate::invariants::violated;
 use crate::process::{Batches, Process, Slot};
 
@@ -106,6 +107,17 @@ impl World {
         if self.cluster.now().as_millis() > until {
             expire();
         }
+        self.join_anew(slot);
         self.depth.set(self.depth.get() - 1);
+    }
+
+    /// A client that the group has let go may join by itself before its process looks.
+    pub(super) fn join_anew(&self, slot: &Slot) {
+        let member = slot.member.borrow().clone();
+        let is_let_go = member.proof().is_some() && !self.cluster.is_member(&member);
+        if is_let_go && !slot.is_cut_off.get() && self.fault(Fault::JoinedAnew) {
+            self.note(|| format!("{} joins anew, and does not know", slot.index));
+            self.cluster.join(&member);
+        }
     }
 }
