@@ -1,13 +1,4 @@
 //! The input topics and the group that shares them.
-//!
-//! Rebalances are answered at once and with nothing: an assigned partition is added when the engine says
-//! from where to read it, a revoked one is taken away when its checkpoint is written. librdkafka holds
-//! up the whole group until a revocation is answered, so that is the only answer that waits.
-//!
-//! During a rebalance librdkafka pauses every partition and goes on from what it believes to have been
-//! consumed. Of a batch it takes the offset of *every* message plus one, that of an end of partition
-//! too, and would skip the next record. So before a rebalance is answered, each partition whose last
-//! message was not a record is sent back to where it really is.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -23,7 +14,7 @@ use rdkafka::{Offset as At, TopicPartitionList};
 use tracing::{debug, info, warn};
 
 use crate::cluster::Cluster;
-use crate::context::{Consumer, Notice};
+use crate::context::Consumer;
 use crate::lookup::{Lookup, number, serve};
 use crate::membership::Membership;
 use crate::native::BatchQueue;
@@ -32,6 +23,8 @@ use crate::trouble::{code_of, is_beyond_the_log, stopping, unreadable};
 mod closing;
 mod offsets;
 mod reading;
+mod rebalancing;
+mod seating;
 
 use offsets::Offsets;
 use reading::{Reading, Revocation};
@@ -56,9 +49,6 @@ pub(crate) const TUNING: [(&str, &str); 6] = [
     ("fetch.queue.backoff.ms", "20"),
     ("fetch.wait.max.ms", "250"),
 ];
-
-/// How long librdkafka may take to go back in partitions that it reads; it asks nobody.
-const SEEK_WITHIN: Duration = Duration::from_secs(5);
 
 /// The member of the group, reading its partitions through one queue.
 pub struct Source {
@@ -142,76 +132,6 @@ impl Source {
         }
     }
 
-    /// Takes the oldest rebalance and answers it, unless the engine has to do something first.
-    fn rebalance(&mut self) -> Result<Option<Next>, Error> {
-        while let Some(notice) = self.consumer.context().take_notice() {
-            self.offsets.forget();
-            match self.as_it_is(notice) {
-                Notice::Assign(named) => {
-                    self.seat_anew()?;
-                    self.answer(self.consumer.incremental_assign(&TopicPartitionList::new()))?;
-                    let partitions = self.partitions(&named);
-                    info!(partitions = partitions.len(), "assigned");
-                    self.hold(&partitions)?;
-                    if !partitions.is_empty() {
-                        return Ok(Some(Next::Assigned(partitions)));
-                    }
-                }
-                Notice::Revoke(named) => {
-                    let partitions = self.partitions(&named);
-                    info!(partitions = partitions.len(), "revoked");
-                    self.revocation = Some(Revocation::new(&partitions));
-                    self.revoke_if_complete()?;
-                    if !partitions.is_empty() {
-                        return Ok(Some(Next::Revoked(partitions)));
-                    }
-                }
-                Notice::Lose(named) => {
-                    let partitions = self.partitions(&named);
-                    warn!(partitions = partitions.len(), "the assignment was lost");
-                    self.revocation = Some(Revocation::new(&partitions));
-                    for partition in &partitions {
-                        self.give_up(*partition);
-                    }
-                    self.revoke_if_complete()?;
-                    if !partitions.is_empty() {
-                        return Ok(Some(Next::Lost(partitions)));
-                    }
-                }
-            }
-        }
-        Ok(None)
-    }
-
-    /// librdkafka takes a loss for a revocation once partitions are added, as those of an earlier rebalance may be
-    /// before this one is noticed; and if it is lost during a rebalance, it says nothing at first and revokes what
-    /// is left once it has joined as another member. Whoever is not the member that was given them has lost them all.
-    fn as_it_is(&self, notice: Notice) -> Notice {
-        let membership = &self.membership;
-        match notice {
-            Notice::Revoke(named) if !membership.is_valid() || membership.is_another() => {
-                Notice::Lose(named)
-            }
-            other => other,
-        }
-    }
-
-    /// The group has given these to this member, beside those that it holds.
-    fn hold(&mut self, partitions: &[InputPartition]) -> Result<(), Error> {
-        if self.membership.is_another() {
-            return Err(Error::World(
-                "the group let this member go during a rebalance and took it in as another one, with \
-                 partitions that others may have counted meanwhile: start it again"
-                    .into(),
-            ));
-        }
-        self.held.extend(partitions);
-        if !self.held.is_empty() {
-            self.membership.hold();
-        }
-        Ok(())
-    }
-
     /// Looks at the next message of the batch; none if there is nothing in it for the engine.
     fn hand_over(&mut self) -> Result<Option<Next>, Error> {
         let first = self.next;
@@ -282,117 +202,6 @@ impl Source {
             return Ok(None);
         }
         unreadable(&place, code, &text, REMEDY).map_or(Ok(None), Err)
-    }
-
-    /// Whether a partition's log has the position, as far as is known. librdkafka may complain of another one: a new
-    /// leader is asked about where librdkafka believes to be.
-    fn may_reach(&mut self, partition: InputPartition, position: Offset) -> Result<bool, Error> {
-        let bounds = ports::Source::bounds(self, partition)?;
-        Ok(bounds.is_none_or(|bounds| (bounds.low..=bounds.high).contains(&position)))
-    }
-
-    /// Sends partitions back to where they are, if librdkafka believes them to be elsewhere. To be called
-    /// before whatever may answer a rebalance, those included that were not noticed yet.
-    fn seat_anew(&mut self) -> Result<(), Error> {
-        for index in self.next..self.queue.len() {
-            let message = self.queue.message(index);
-            if message.error().is_some()
-                && let Some(partition) = self.partition(message.topic(), message.partition())
-                && let Some(reading) = self.reading.get_mut(&partition)
-            {
-                reading.note_error();
-            }
-        }
-        let mut list = TopicPartitionList::new();
-        for (partition, reading) in &mut self.reading {
-            if let Some(position) = reading.take_doubt() {
-                add(&mut list, &self.topics, *partition, At::Offset(position))?;
-            }
-        }
-        if list.count() == 0 {
-            return Ok(());
-        }
-        debug!(partitions = list.count(), "seated anew before a rebalance");
-        // Without waiting: the resumption that the answer brings is queued behind it.
-        let sought = self.consumer.seek_partitions(list, Duration::ZERO);
-        self.answer(sought.map(drop))
-    }
-
-    /// Goes on from these offsets in partitions that are read. Waits until librdkafka has done so: what it had
-    /// fetched before is then known to be outdated, and never comes after what it fetches now.
-    fn send_back(&mut self, to: &[(InputPartition, Offset)]) -> Result<(), Error> {
-        if to.is_empty() {
-            return Ok(());
-        }
-        let mut list = TopicPartitionList::with_capacity(to.len());
-        for (partition, offset) in to {
-            add(&mut list, &self.topics, *partition, At::Offset(offset.0))?;
-        }
-        let sought = self.consumer.seek_partitions(list, SEEK_WITHIN);
-        let failed = |error| Error::World(format!("going back in an input topic: {error}"));
-        for element in sought.map_err(failed)?.elements() {
-            element.error().map_err(failed)?;
-        }
-        for (partition, offset) in to {
-            let reading = Reading::sent_back(offset.0, self.batch + 1);
-            self.reading.insert(*partition, reading);
-        }
-        Ok(())
-    }
-
-    /// Answers the revocation, if nothing of it is read any more.
-    fn revoke_if_complete(&mut self) -> Result<(), Error> {
-        let Some(gone) = self.revocation.as_ref().and_then(Revocation::complete) else {
-            return Ok(());
-        };
-        let mut list = TopicPartitionList::new();
-        for partition in gone {
-            add(&mut list, &self.topics, *partition, At::Invalid)?;
-        }
-        self.seat_anew()?;
-        self.answer(self.consumer.incremental_unassign(&list))?;
-        self.revocation = None;
-        Ok(())
-    }
-
-    /// A refused answer leaves the member stuck in its rebalance.
-    fn answer(&self, given: Result<(), rdkafka::error::KafkaError>) -> Result<(), Error> {
-        given.map_err(|error| Error::World(format!("the group's rebalance: {error}")))
-    }
-
-    /// Stops handing over a partition. True if librdkafka has it and no revocation will
-    /// take it away.
-    fn give_up(&mut self, partition: InputPartition) -> bool {
-        let was_read = self.reading.remove(&partition).is_some();
-        let is_awaited = self
-            .revocation
-            .as_mut()
-            .is_some_and(|revocation| revocation.note_given_up(partition, was_read));
-        was_read && !is_awaited
-    }
-
-    /// Leaves librdkafka without partitions and without a rebalance that waits for an answer.
-    fn give_back_everything(&mut self) -> Result<(), Error> {
-        let mut list = TopicPartitionList::new();
-        for partition in self.reading.keys() {
-            add(&mut list, &self.topics, *partition, At::Invalid)?;
-        }
-        if let Some(revocation) = self.revocation.take() {
-            for partition in revocation.given_up() {
-                add(&mut list, &self.topics, *partition, At::Invalid)?;
-            }
-        }
-        self.reading.clear();
-        self.answer(self.consumer.incremental_unassign(&list))?;
-        serve(&self.consumer)?;
-        let nothing = TopicPartitionList::new();
-        while let Some(notice) = self.consumer.context().take_notice() {
-            self.answer(match notice {
-                Notice::Assign(_) => self.consumer.incremental_assign(&nothing),
-                Notice::Revoke(_) | Notice::Lose(_) => self.consumer.incremental_unassign(&nothing),
-            })?;
-        }
-        Ok(())
     }
 
     fn partition(&self, topic: &str, partition: i32) -> Option<InputPartition> {

@@ -8,7 +8,7 @@ use model::{InputPartition, KindId, Offset, Timestamp};
 
 use crate::group::Notice;
 use crate::log::{Entry, Outcome, Partition, State};
-use crate::ports::Member;
+use crate::source::Member;
 
 /// A header of a record.
 pub type Header = (String, String);
@@ -131,8 +131,7 @@ impl Cluster {
         *count += 1;
         let added = InputPartition { kind, partition };
         state.inputs.insert(added, Partition::default());
-        let all: Vec<InputPartition> =
-            engine::closing::all_partitions(&state.input_counts).collect();
+        let all = state.input_partitions();
         state.group.balance(&all);
     }
 
@@ -252,8 +251,7 @@ impl Cluster {
     /// Gives the group's partitions to other members than before, as an assignor may at any rebalance.
     pub fn rebalance(&self) {
         let mut state = self.0.borrow_mut();
-        let all: Vec<InputPartition> =
-            engine::closing::all_partitions(&state.input_counts).collect();
+        let all = state.input_partitions();
         state.group.rotate(&all);
     }
 
@@ -261,8 +259,7 @@ impl Cluster {
     pub fn expire(&self, member: &Member) {
         if let Some(member) = member.id() {
             let mut state = self.0.borrow_mut();
-            let all: Vec<InputPartition> =
-                engine::closing::all_partitions(&state.input_counts).collect();
+            let all = state.input_partitions();
             state.group.leave(member, &all);
         }
     }
@@ -271,8 +268,7 @@ impl Cluster {
     /// member that it was is not its own any more, and it learns that when it polls next.
     pub fn join(&self, member: &Member) {
         let mut state = self.0.borrow_mut();
-        let all: Vec<InputPartition> =
-            engine::closing::all_partitions(&state.input_counts).collect();
+        let all = state.input_partitions();
         member.join_as(state.group.join(&all));
     }
 

@@ -9,10 +9,12 @@ mod compaction;
 mod group;
 mod log;
 mod ports;
+mod source;
 mod store;
 mod transactions;
 
 pub use cluster::{Cluster, Header, InputRecord, OpenTransaction};
-pub use ports::{MemCheckpoints, MemJournal, MemReleases, MemSource, Member, Proof};
+pub use ports::{MemCheckpoints, MemJournal, MemReleases};
+pub use source::{MemSource, Member, Proof};
 pub use store::MemStore;
 pub use transactions::{Marker, Place, Producer, Refused};

@@ -156,6 +156,11 @@ impl State {
         state
     }
 
+    /// Every partition of the input topics.
+    pub(crate) fn input_partitions(&self) -> Vec<InputPartition> {
+        self.inputs.keys().copied().collect()
+    }
+
     pub(crate) fn create_topic(&mut self) -> [u8; 16] {
         self.created += 1;
         [self.created; 16]

@@ -8,7 +8,7 @@ use model::{InputPartition, Offset, Timestamp};
 
 use crate::cluster::{Cluster, OpenTransaction};
 use crate::log::{Epoch, Outcome, State};
-use crate::ports::Proof;
+use crate::source::Proof;
 
 /// What a transaction writes to, and where its end has to be written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
