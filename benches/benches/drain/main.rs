@@ -4,13 +4,13 @@
 //! ```text
 //! make kafka
 //! cargo build -p appmi
-//! cargo bench -p benches --profile dev --bench drain [-- MILLIONS [ALTERNATIONS]]
+//! cargo bench -p benches --profile dev --bench drain [-- MILLIONS [ALTERNATIONS [INTERVAL]]]
 //! ```
 //!
 //! The records are national logins (see `benches::logins`) in 12 partitions, first without headers and then
 //! with a `content-type` on each; 20 million, and 1 alternation, unless said otherwise. Settings are the defaults,
-//! but checkpoints come every five seconds instead of every thirty, so that a run of seconds holds several. The
-//! broker runs on the same machine and shares its processors.
+//! but checkpoints come every five seconds instead of every thirty, so that a run of seconds holds several: with 120
+//! million, a run at `30s` does too. The broker runs on the same machine and shares its processors.
 
 #![expect(clippy::print_stdout, reason = "a report")]
 
@@ -41,6 +41,8 @@ fn main() {
     let mut numbers = arguments.iter().filter_map(|text| text.parse().ok());
     let records = numbers.next().unwrap_or(20_usize).max(1) * 1_000_000;
     let alternations = numbers.next().unwrap_or(1).max(1);
+    let interval = arguments.iter().find(|text| text.ends_with('s'));
+    let interval = interval.map_or("5s", String::as_str);
     let Some(installation) = tests::installation_or_skip() else {
         return;
     };
@@ -49,7 +51,7 @@ fn main() {
         let mut deployment = backlog::deployment(&broker, &[settings::PARTITIONS, 1, 1]);
         deployment
             .configuration
-            .set_text("checkpoint.interval", "5s");
+            .set_text("checkpoint.interval", interval);
         let items = national(Rates::none()).take(records);
         let records = backlog::load(&deployment, items, content_type);
         println!(
