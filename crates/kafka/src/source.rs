@@ -62,6 +62,8 @@ pub struct Source {
     offsets: Offsets,
     /// What the engine reads, and only that: librdkafka has the same partitions.
     reading: BTreeMap<InputPartition, Reading>,
+    /// What librdkafka has stopped reading by mistake. It must not be sought there: that fails.
+    stopped: BTreeSet<InputPartition>,
     revocation: Option<Revocation>,
     /// Numbers the batches, so that what was fetched before an assignment is not handed over after it.
     batch: u64,
@@ -96,6 +98,7 @@ impl Source {
             lookup: Lookup::new(cluster)?,
             offsets: Offsets::default(),
             reading: BTreeMap::new(),
+            stopped: BTreeSet::new(),
             revocation: None,
             batch: 0,
             next: 0,
@@ -116,6 +119,7 @@ impl Source {
             if let Some(next) = self.rebalance()? {
                 return Ok(next);
             }
+            self.begin_again()?;
             while self.next < self.queue.len() {
                 if let Some(next) = self.hand_over()? {
                     return Ok(next);
@@ -198,7 +202,7 @@ impl Source {
         let text = message.error_text();
         if was_doubtful && is_beyond_the_log(code) && self.may_reach(partition, position)? {
             info!("{place}: read again from here: {text}");
-            self.send_back(&[(partition, position)])?;
+            self.stopped.insert(partition);
             return Ok(None);
         }
         unreadable(&place, code, &text, REMEDY).map_or(Ok(None), Err)
@@ -217,6 +221,13 @@ impl Source {
             .iter()
             .filter_map(|(topic, partition)| self.partition(topic, *partition))
             .collect()
+    }
+
+    /// Lets a partition's records come through the queue, each time before it is assigned.
+    fn forward(&self, partition: InputPartition) -> Result<(), Error> {
+        let topic = self.topic(partition);
+        let forwarded = self.queue.forward(topic, number(partition.partition));
+        forwarded.map_err(|error| Error::World(format!("{topic}: {error}")))
     }
 
     fn topic(&self, partition: InputPartition) -> &str {
@@ -276,13 +287,10 @@ impl ports::Source for Source {
             .iter()
             .copied()
             .partition(|(partition, _)| self.reading.contains_key(partition));
-        self.send_back(&again)?;
+        self.send_to(&again)?;
         let mut list = TopicPartitionList::with_capacity(new.len());
         for (partition, offset) in &new {
-            let topic = self.topic(*partition);
-            self.queue
-                .forward(topic, number(partition.partition))
-                .map_err(|error| Error::World(format!("{topic}: {error}")))?;
+            self.forward(*partition)?;
             add(&mut list, &self.topics, *partition, At::Offset(offset.0))?;
         }
         if list.count() > 0 {

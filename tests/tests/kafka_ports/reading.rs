@@ -224,7 +224,10 @@ fn a_leader_that_is_elected_in_a_rebalance_has_lost_nothing_of_a_partition_at_it
     let world = World::new(&broker, 2);
     world.load(0, 3);
     world.load(1, 3);
-    let (mut first, mut second) = (world.source(), world.source());
+    // So that it learns soon who leads.
+    let refresh = [("topic.metadata.refresh.interval.ms", "200")];
+    let mut first = world.member(&world.with(&broker.bootstrap(), &refresh));
+    let mut second = world.source();
     first.source.join().unwrap();
     first.until("it is at the end of both", |member| member.ends.len() == 2);
     second.from = first.ends.clone();

@@ -35,7 +35,7 @@ impl Reading {
 
     /// Reading that goes on from another position. Until the next record librdkafka believes that what was read before
     /// is consumed, and would go on behind it after a rebalance.
-    pub(super) fn sent_back(position: i64, since_batch: u64) -> Self {
+    pub(super) fn sent_to(position: i64, since_batch: u64) -> Self {
         Self {
             belief: Belief::Doubtful,
             ..Self::new(position, since_batch)
@@ -152,10 +152,10 @@ mod tests {
     }
 
     #[test]
-    fn a_reading_that_was_sent_back_is_doubted_until_the_next_record() {
-        let mut reading = Reading::sent_back(7, 0);
+    fn a_reading_that_was_sent_elsewhere_is_doubted_until_the_next_record() {
+        let mut reading = Reading::sent_to(7, 0);
         assert_eq!(reading.take_doubt(), Some(7));
-        let mut reading = Reading::sent_back(7, 0);
+        let mut reading = Reading::sent_to(7, 0);
         reading.note_records(7);
         assert_eq!(reading.take_doubt(), None);
     }

@@ -109,6 +109,7 @@ impl Source {
     /// take it away.
     pub(super) fn give_up(&mut self, partition: InputPartition) -> bool {
         let was_read = self.reading.remove(&partition).is_some();
+        self.stopped.remove(&partition);
         let is_awaited = self
             .revocation
             .as_mut()

@@ -50,24 +50,52 @@ impl Source {
 
     /// Goes on from these offsets in partitions that are read. Waits until librdkafka has done so: what it had
     /// fetched before is then known to be outdated, and never comes after what it fetches now.
-    pub(super) fn send_back(&mut self, to: &[(InputPartition, Offset)]) -> Result<(), Error> {
-        if to.is_empty() {
-            return Ok(());
-        }
+    pub(super) fn send_to(&mut self, to: &[(InputPartition, Offset)]) -> Result<(), Error> {
         let mut list = TopicPartitionList::with_capacity(to.len());
         for (partition, offset) in to {
-            add(&mut list, &self.topics, *partition, At::Offset(offset.0))?;
+            if !self.stopped.contains(partition) {
+                add(&mut list, &self.topics, *partition, At::Offset(offset.0))?;
+            }
         }
-        let sought = self.consumer.seek_partitions(list, SEEK_WITHIN);
-        let failed = |error| Error::World(format!("going back in an input topic: {error}"));
-        for element in sought.map_err(failed)?.elements() {
-            element.error().map_err(failed)?;
+        if list.count() > 0 {
+            let sought = self.consumer.seek_partitions(list, SEEK_WITHIN);
+            let failed = |error| Error::World(format!("going back in an input topic: {error}"));
+            for element in sought.map_err(failed)?.elements() {
+                element.error().map_err(failed)?;
+            }
         }
         for (partition, offset) in to {
-            let reading = Reading::sent_back(offset.0, self.batch + 1);
+            let reading = Reading::sent_to(offset.0, self.batch + 1);
             self.reading.insert(*partition, reading);
         }
         Ok(())
+    }
+
+    /// Begins anew what librdkafka has stopped by mistake, unless a rebalance waits, which that would answer.
+    pub(super) fn begin_again(&mut self) -> Result<(), Error> {
+        let must_wait = self.revocation.is_some() || self.consumer.context().has_notice();
+        if self.stopped.is_empty() || must_wait {
+            return Ok(());
+        }
+        let mut none = TopicPartitionList::new();
+        let mut list = TopicPartitionList::new();
+        let stopped = std::mem::take(&mut self.stopped);
+        for partition in &stopped {
+            let Some(reading) = self.reading.get_mut(partition) else {
+                continue;
+            };
+            *reading = Reading::new(reading.position(), self.batch + 1);
+            let position = At::Offset(reading.position());
+            add(&mut none, &self.topics, *partition, At::Invalid)?;
+            add(&mut list, &self.topics, *partition, position)?;
+        }
+        self.seat_anew()?;
+        self.answer(self.consumer.incremental_unassign(&none))?;
+        self.answer(self.consumer.incremental_assign(&list))?;
+        // Not before: to be taken away has ended the forwarding, and nothing else.
+        stopped
+            .into_iter()
+            .try_for_each(|partition| self.forward(partition))
     }
 
     /// Whether a partition's log has the position, as far as is known. librdkafka may complain of another one: a new
