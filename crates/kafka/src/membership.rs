@@ -26,12 +26,17 @@ impl Membership {
     /// Whether the partitions that are held were given to another member than this one is now: the group has let that
     /// one go, and others may have had them meanwhile.
     pub(crate) fn is_another(&self) -> bool {
-        self.is_not(&native::member(&self.consumer))
+        self.is_not(&self.now())
     }
 
-    /// Partitions were given to this member, as it is now.
-    pub(crate) fn hold(&self) {
-        *self.holder() = Some(native::member(&self.consumer).id);
+    /// As whom the client is in the group now.
+    pub(crate) fn now(&self) -> Member {
+        native::member(&self.consumer)
+    }
+
+    /// Partitions were given to this member.
+    pub(crate) fn hold(&self, member: Member) {
+        *self.holder() = Some(member.id);
     }
 
     /// It has none any more.
@@ -39,7 +44,8 @@ impl Membership {
         *self.holder() = None;
     }
 
-    fn is_not(&self, member: &Member) -> bool {
+    /// Whether the partitions that are held were given to another member than this one.
+    pub(crate) fn is_not(&self, member: &Member) -> bool {
         self.holder()
             .as_ref()
             .is_some_and(|holder| *holder != member.id)
@@ -51,7 +57,7 @@ impl Membership {
 
     /// Whether the group knows this member.
     pub(crate) fn is_valid(&self) -> bool {
-        is_valid(&native::member(&self.consumer))
+        is_valid(&self.now())
     }
 
     /// The proof, for one transaction; none if the group does not know this member, or knows another one than it gave
@@ -61,9 +67,9 @@ impl Membership {
     /// it. So the member is looked at before and after the proof is made: generations only grow, hence
     /// the proof between two equal ones is of the same.
     pub(crate) fn proof(&self) -> Option<ConsumerGroupMetadata> {
-        let before = native::member(&self.consumer);
+        let before = self.now();
         let proof = self.consumer.group_metadata()?;
-        let after = native::member(&self.consumer);
+        let after = self.now();
         (is_valid(&before) && before == after && !self.is_not(&before)).then_some(proof)
     }
 }

@@ -311,15 +311,8 @@ impl ports::Source for Source {
         if self.held.is_empty() {
             self.membership.hold_nothing();
         }
-        let mut list = TopicPartitionList::new();
         for partition in partitions {
-            if self.give_up(*partition) {
-                add(&mut list, &self.topics, *partition, At::Invalid)?;
-            }
-        }
-        if list.count() > 0 {
-            self.seat_anew()?;
-            self.answer(self.consumer.incremental_unassign(&list))?;
+            self.give_up(*partition);
         }
         self.revoke_if_complete()
     }

@@ -10,6 +10,8 @@ pub(super) struct Reading {
     position: i64,
     since_batch: u64,
     belief: Belief,
+    /// Where it ended when that was last told, while librdkafka may act upon it.
+    told_end: Option<i64>,
 }
 
 /// Where librdkafka believes the reading of a partition to be.
@@ -30,6 +32,7 @@ impl Reading {
             position,
             since_batch,
             belief: Belief::Right,
+            told_end: None,
         }
     }
 
@@ -52,16 +55,21 @@ impl Reading {
         self.position
     }
 
-    /// Records up to `last` were handed over. librdkafka and we agree again.
+    /// Records up to `last` were handed over. librdkafka and we agree again, unless that is the one record that it
+    /// believed to be consumed when it told of the end: of which leader's that was it does not know.
     pub(super) fn note_records(&mut self, last: i64) {
         self.position = self.position.max(last + 1);
-        self.belief = Belief::Right;
+        if self.told_end.is_none_or(|end| last > end) {
+            self.belief = Belief::Right;
+            self.told_end = None;
+        }
     }
 
     /// The partition ends at `position`; librdkafka now believes that to be consumed.
     pub(super) fn note_end(&mut self, position: i64) -> i64 {
         self.position = self.position.max(position);
         self.belief = Belief::Doubtful;
+        self.told_end = Some(position);
         self.position
     }
 
@@ -74,6 +82,7 @@ impl Reading {
     pub(super) fn take_doubt(&mut self) -> Option<i64> {
         if self.belief == Belief::Doubtful {
             self.belief = Belief::Corrected;
+            self.told_end = None;
             Some(self.position)
         } else {
             None
@@ -103,13 +112,11 @@ impl Revocation {
         }
     }
 
-    /// Notes that a partition is not handed over any more. False if it is not one of these.
-    pub(super) fn note_given_up(&mut self, partition: InputPartition, was_read: bool) -> bool {
-        let is_awaited = self.awaited.remove(&partition);
-        if is_awaited && was_read {
+    /// Notes that a partition is not handed over any more.
+    pub(super) fn note_given_up(&mut self, partition: InputPartition, was_read: bool) {
+        if self.awaited.remove(&partition) && was_read {
             self.read.push(partition);
         }
-        is_awaited
     }
 
     /// What was given up of it so far and librdkafka still has.
@@ -161,6 +168,20 @@ mod tests {
     }
 
     #[test]
+    fn the_first_record_behind_an_end_that_was_told_tells_librdkafka_nothing() {
+        let mut reading = Reading::new(10, 0);
+        reading.note_end(12);
+        reading.note_records(12);
+        assert!(reading.was_doubtful());
+        assert_eq!(reading.take_doubt(), Some(13));
+        reading.note_records(13);
+        assert!(!reading.was_doubtful(), "it was sent there before");
+        reading.note_end(14);
+        reading.note_records(15);
+        assert!(!reading.was_doubtful());
+    }
+
+    #[test]
     fn a_position_never_goes_back() {
         let mut reading = Reading::new(10, 0);
         reading.note_records(20);
@@ -179,10 +200,10 @@ mod tests {
     fn a_revocation_is_answered_when_all_of_it_was_given_up_with_what_was_read() {
         let mut revocation = Revocation::new(&[partition(0), partition(1)]);
         assert_eq!(revocation.complete(), None);
-        assert!(!revocation.note_given_up(partition(2), true));
-        assert!(revocation.note_given_up(partition(1), false));
+        revocation.note_given_up(partition(2), true);
+        revocation.note_given_up(partition(1), false);
         assert_eq!(revocation.complete(), None);
-        assert!(revocation.note_given_up(partition(0), true));
+        revocation.note_given_up(partition(0), true);
         assert_eq!(revocation.complete(), Some([partition(0)].as_slice()));
     }
 

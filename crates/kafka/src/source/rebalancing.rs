@@ -13,6 +13,7 @@ use super::reading::Revocation;
 use super::{Next, Source, add};
 use crate::context::Notice;
 use crate::lookup::serve;
+use crate::native::Member;
 
 impl Source {
     /// Takes the oldest rebalance and answers it, unless the engine has to do something first.
@@ -22,10 +23,12 @@ impl Source {
             match self.as_it_is(notice) {
                 Notice::Assign(named) => {
                     self.seat_anew()?;
+                    // Once that is answered the client may join as another member at once.
+                    let member = self.membership.now();
                     self.answer(self.consumer.incremental_assign(&TopicPartitionList::new()))?;
                     let partitions = self.partitions(&named);
                     info!(partitions = partitions.len(), "assigned");
-                    self.hold(&partitions)?;
+                    self.hold(&partitions, member)?;
                     if !partitions.is_empty() {
                         return Ok(Some(Next::Assigned(partitions)));
                     }
@@ -33,6 +36,8 @@ impl Source {
                 Notice::Revoke(named) => {
                     let partitions = self.partitions(&named);
                     info!(partitions = partitions.len(), "revoked");
+                    // The answer may wait for long, and a leader be elected meanwhile.
+                    self.seat_anew()?;
                     self.revocation = Some(Revocation::new(&partitions));
                     self.revoke_if_complete()?;
                     if !partitions.is_empty() {
@@ -69,9 +74,9 @@ impl Source {
         }
     }
 
-    /// The group has given these to this member, beside those that it holds.
-    fn hold(&mut self, partitions: &[InputPartition]) -> Result<(), Error> {
-        if self.membership.is_another() {
+    /// The group has given these to a member, beside those that it holds.
+    fn hold(&mut self, partitions: &[InputPartition], member: Member) -> Result<(), Error> {
+        if self.membership.is_not(&member) {
             return Err(Error::World(
                 "the group let this member go during a rebalance and took it in as another one, with \
                  partitions that others may have counted meanwhile: start it again"
@@ -80,7 +85,7 @@ impl Source {
         }
         self.held.extend(partitions);
         if !self.held.is_empty() {
-            self.membership.hold();
+            self.membership.hold(member);
         }
         Ok(())
     }
@@ -105,16 +110,13 @@ impl Source {
         given.map_err(|error| Error::World(format!("the group's rebalance: {error}")))
     }
 
-    /// Stops handing over a partition. True if librdkafka has it and no revocation will
-    /// take it away.
-    pub(super) fn give_up(&mut self, partition: InputPartition) -> bool {
+    /// Stops handing over a partition, which a revocation takes away.
+    pub(super) fn give_up(&mut self, partition: InputPartition) {
         let was_read = self.reading.remove(&partition).is_some();
         self.stopped.remove(&partition);
-        let is_awaited = self
-            .revocation
-            .as_mut()
-            .is_some_and(|revocation| revocation.note_given_up(partition, was_read));
-        was_read && !is_awaited
+        if let Some(revocation) = &mut self.revocation {
+            revocation.note_given_up(partition, was_read);
+        }
     }
 
     /// Leaves librdkafka without partitions and without a rebalance that waits for an answer.

@@ -11,11 +11,14 @@ use engine::Error;
 use engine::ports::Source as _;
 use model::{InputPartition, Offset};
 use rdkafka::consumer::Consumer as _;
+use rdkafka::error::RDKafkaErrorCode as Code;
 use rdkafka::{Offset as At, TopicPartitionList};
 use tracing::debug;
 
 use super::reading::Reading;
 use super::{Source, add};
+use crate::lookup::serve;
+use crate::trouble::code_of;
 
 /// How long librdkafka may take to go back in partitions that it reads; it asks nobody.
 const SEEK_WITHIN: Duration = Duration::from_secs(5);
@@ -61,7 +64,14 @@ impl Source {
             let sought = self.consumer.seek_partitions(list, SEEK_WITHIN);
             let failed = |error| Error::World(format!("going back in an input topic: {error}"));
             for element in sought.map_err(failed)?.elements() {
-                element.error().map_err(failed)?;
+                match element.error() {
+                    // It has stopped, and that was not told yet.
+                    Err(error) if code_of(&error) == Code::State => {
+                        let partition = self.partition(element.topic(), element.partition());
+                        self.stopped.extend(partition);
+                    }
+                    other => other.map_err(failed)?,
+                }
             }
         }
         for (partition, offset) in to {
@@ -92,6 +102,14 @@ impl Source {
         self.seat_anew()?;
         self.answer(self.consumer.incremental_unassign(&none))?;
         self.answer(self.consumer.incremental_assign(&list))?;
+        serve(&self.consumer)?;
+        if self.consumer.context().has_notice() {
+            return Err(Error::World(
+                "the group's partitions changed hands while one was assigned anew, which librdkafka may have taken for \
+                 the answer: start it again"
+                    .into(),
+            ));
+        }
         // Not before: to be taken away has ended the forwarding, and nothing else.
         stopped
             .into_iter()
