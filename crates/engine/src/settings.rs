@@ -42,6 +42,8 @@ pub fn of(
             .collect(),
         kinds: kinds(&options.kinds),
         recount: None,
+        input_encoding: Some(options.encoding.as_str().to_owned()),
+        input_bytes_max: u64::try_from(options.payload_bytes_max).ok(),
     }
 }
 
@@ -126,7 +128,8 @@ impl Differences {
     }
 }
 
-/// Compares the settings in force with a process's own.
+/// Compares the settings in force with a process's own. A former format is no difference: it is read, and this version's
+/// own is recorded with the next settings.
 #[must_use]
 pub fn differences(recorded: &v1::Settings, own: &v1::Settings) -> Differences {
     let mut fixed = Vec::new();
@@ -148,7 +151,6 @@ pub fn differences(recorded: &v1::Settings, own: &v1::Settings) -> Differences {
             );
         };
     }
-    compare!(fixed, "the format", format);
     compare!(fixed, "sketch.precision", precision);
     compare!(fixed, "months.time_zone", time_zone);
     compare!(fixed, "months.first_month", first_month);
@@ -181,6 +183,14 @@ pub fn differences(recorded: &v1::Settings, own: &v1::Settings) -> Differences {
         deduplication_events_max
     );
     compare!(changeable, "the digest of the reference data", geography);
+    if recorded.input_encoding.is_some() {
+        let encoding = |of: &v1::Settings| of.input_encoding().to_owned();
+        let bytes_max = |of: &v1::Settings| of.input_bytes_max().to_string();
+        let (theirs, ours) = (encoding(recorded), encoding(own));
+        compare(&mut changeable, "input.encoding", theirs, ours);
+        let (theirs, ours) = (bytes_max(recorded), bytes_max(own));
+        compare(&mut changeable, "input.max_bytes", theirs, ours);
+    }
     if !own.structures.starts_with(&recorded.structures) {
         fixed.push(format!(
             "the structures of the reference data begin in {:?}, here in {:?} (new ones may only be added \

@@ -179,6 +179,13 @@ impl Cluster {
         }
     }
 
+    /// Deletes the month-close topic and creates it anew.
+    pub fn recreate_month_close(&self) {
+        let mut state = self.0.borrow_mut();
+        state.owned_topic_ids[1] = state.create_topic();
+        state.month_close.fill_with(Partition::default);
+    }
+
     /// Deletes all records of the partials topic; offsets go on, as after a broker's deletion of records.
     pub fn empty_partials(&self) {
         for partition in &mut self.0.borrow_mut().partials {

@@ -14,7 +14,7 @@ use engine::ports::Error;
 use engine::view::keys;
 use memlog::MemStore;
 use model::{KindId, Offset};
-use world::{Process, Site, at, login, order};
+use world::{Site, at, login, order};
 
 /// Ten logins, committed and settled.
 fn site() -> Site {
@@ -24,27 +24,6 @@ fn site() -> Site {
     }
     site.settle();
     site
-}
-
-/// The error that an instance ends with.
-fn error_of(process: &mut Process) -> Error {
-    for _ in 0..20 {
-        if let Err(error) = process.turn() {
-            return error;
-        }
-    }
-    panic!("it went on");
-}
-
-/// The sentence that a new instance stops with, and that it is a contradiction.
-fn contradiction(site: &mut Site) -> String {
-    site.processes.clear();
-    let options = site.options.clone();
-    let mut process = site.try_start(&options, &MemStore::default()).unwrap();
-    match error_of(&mut process) {
-        Error::Contradiction(text) => text,
-        other => panic!("{other:?}"),
-    }
 }
 
 #[test]
@@ -87,7 +66,7 @@ fn a_log_that_was_truncated_under_the_position_stops_the_process() {
         site.send(&login("2025-03-11T00:00:00Z", account));
     }
     site.cluster.truncate(partition, Offset(12));
-    let text = contradiction(&mut site);
+    let text = site.contradiction();
     assert!(
         text.contains("nhsapp.logins/0 was truncated: it begins at 12"),
         "{text}"
@@ -123,7 +102,7 @@ fn a_log_that_is_shorter_than_what_was_counted_stops_the_process() {
     });
     site.cluster
         .commit_offset(Site::partition(0, 0), Offset(50));
-    let text = contradiction(&mut site);
+    let text = site.contradiction();
     assert!(
         text.contains("nhsapp.logins/0 ends at 10, but was counted up to 50"),
         "{text}"
@@ -138,7 +117,7 @@ fn another_topic_of_the_same_name_stops_the_process() {
     for account in 0..20 {
         site.send(&login("2025-03-11T00:00:00Z", account));
     }
-    let text = contradiction(&mut site);
+    let text = site.contradiction();
     assert!(
         text.contains("the topic of nhsapp.logins/0 is another one of the same name"),
         "{text}"
@@ -169,22 +148,47 @@ fn an_offset_that_contradicts_progress_stops_the_process() {
         let mut site = site();
         site.cluster
             .commit_offset(Site::partition(0, 0), Offset(offset));
-        let text = contradiction(&mut site);
+        let text = site.contradiction();
         let expected = format!("nhsapp.logins/0 is {offset}, the partials topic says 10");
         assert!(text.contains(&expected), "{text}");
     }
     let mut site = site();
     site.cluster.commit_offset(Site::partition(1, 0), Offset(0));
-    let text = contradiction(&mut site);
+    let text = site.contradiction();
     assert!(
         text.contains("is 0, the partials topic says nothing"),
         "{text}"
     );
 }
 
+type Change = fn(&mut Options);
+
+const CHANGEABLE: [(&str, Change); 6] = [
+    (
+        "months.retention_months is recorded as 15, here it is 20",
+        |options| {
+            options.retention_months = 20;
+        },
+    ),
+    ("months.max_skew (ms)", |options| {
+        options.max_skew = Duration::ZERO;
+    }),
+    ("deduplication.events_max", |options| {
+        options.deduplication_events_max = 5;
+    }),
+    ("input.encoding is recorded as protobuf", |options| {
+        options.encoding = wire::events::Encoding::CloudEvents;
+    }),
+    ("input.max_bytes", |options| {
+        options.payload_bytes_max = 9;
+    }),
+    ("the digest of the reference data", |options| {
+        options.geography = model::Geography::builtin();
+    }),
+];
+
 #[test]
 fn other_settings_are_refused_with_what_to_do() {
-    type Change = fn(&mut Options);
     let fixed: [(&str, Change); 5] = [
         (
             "sketch.precision is recorded as 12, here it is 14",
@@ -211,23 +215,6 @@ fn other_settings_are_refused_with_what_to_do() {
             options.group_id = "other".into();
         }),
     ];
-    let changeable: [(&str, Change); 4] = [
-        (
-            "months.retention_months is recorded as 15, here it is 20",
-            |options| {
-                options.retention_months = 20;
-            },
-        ),
-        ("months.max_skew (ms)", |options| {
-            options.max_skew = Duration::ZERO;
-        }),
-        ("deduplication.events_max", |options| {
-            options.deduplication_events_max = 5;
-        }),
-        ("the digest of the reference data", |options| {
-            options.geography = model::Geography::builtin();
-        }),
-    ];
     let what_to_do = [
         "can't change while the topic holds counts: restore the recorded value",
         "put the new one in force with `appmi settings --apply`",
@@ -235,13 +222,13 @@ fn other_settings_are_refused_with_what_to_do() {
     let mut site = site();
     for (cases, what_to_do) in [
         (&fixed[..], what_to_do[0]),
-        (&changeable[..], what_to_do[1]),
+        (&CHANGEABLE[..], what_to_do[1]),
     ] {
         for (text, change) in cases {
             let mut options = site.options.clone();
             change(&mut options);
             let mut process = site.try_start(&options, &MemStore::default()).unwrap();
-            let Error::Configuration(sentence) = error_of(&mut process) else {
+            let Error::Configuration(sentence) = process.error() else {
                 panic!("{text}");
             };
             assert!(
@@ -278,6 +265,26 @@ fn only_the_settings_in_force_are_compared_not_those_before() {
     let view = site.processes[0].instance.view();
     let stated = view.stated(Site::partition(0, 0)).unwrap();
     assert_eq!(stated.progress.settings, 2);
+}
+
+#[test]
+fn what_an_early_version_recorded_is_no_difference() {
+    let site = site();
+    let own = engine::settings::of(&site.options, 2, 2);
+    let recorded = wire::v1::Settings {
+        format: own.format - 1,
+        input_encoding: None,
+        input_bytes_max: None,
+        ..own.clone()
+    };
+    assert!(engine::settings::differences(&recorded, &own).is_empty());
+    let recorded = wire::v1::Settings {
+        input_bytes_max: Some(1),
+        ..own.clone()
+    };
+    let differences = engine::settings::differences(&recorded, &own);
+    assert_eq!(differences.changeable.len(), 1, "{differences:?}");
+    assert!(differences.changeable[0].starts_with("input.max_bytes is recorded as 1,"));
 }
 
 #[test]

@@ -242,3 +242,16 @@ fn counts_below_the_floor_are_carried_by_each_partition() {
         .sum();
     assert_eq!(kept + 8, 40);
 }
+
+#[test]
+fn a_month_close_topic_that_was_lost_is_said_and_no_month_comes_out_as_zero() {
+    let mut site = after(18, 11);
+    assert!(site.processes[0].instance.view().sealed_before() > month(0));
+    site.cluster.recreate_month_close();
+    let text = site.contradiction();
+    assert!(
+        text.contains("the month-close topic has no release of 2025-03, which is sealed"),
+        "{text}"
+    );
+    assert!(site.revisions("2025-03").is_empty());
+}

@@ -105,8 +105,8 @@ pub(super) fn config(
 }
 
 const ENCODINGS: &[(&str, Encoding)] = &[
-    ("protobuf", Encoding::Protobuf),
-    ("cloudevents", Encoding::CloudEvents),
+    (Encoding::Protobuf.as_str(), Encoding::Protobuf),
+    (Encoding::CloudEvents.as_str(), Encoding::CloudEvents),
 ];
 
 const FORMATS: &[(&str, Format)] = &[("protobuf", Format::Protobuf), ("json", Format::Json)];

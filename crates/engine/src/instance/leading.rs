@@ -207,6 +207,7 @@ impl Instance {
         };
         if self.is_close_due(low) {
             let month = self.view.next_to_close();
+            self.check_unsealed(month)?;
             let records = self.records(ports, month, 0, "close", now)?;
             return Ok(Some(self.to_decision(month, 0, "close", &records)));
         }
@@ -221,6 +222,18 @@ impl Instance {
             self.lead.examined.insert(month, self.changes(month));
         }
         Ok(None)
+    }
+
+    /// A sealed month was released before it was sealed: what its figures need may be dropped.
+    fn check_unsealed(&self, month: Month) -> Result<(), Error> {
+        if month >= self.view.sealed_before() {
+            return Ok(());
+        }
+        Err(Error::Contradiction(format!(
+            "the month-close topic has no release of {month}, which is sealed: it lost records or is another topic. \
+             Restore it from a copy, for figures of sealed months can't be made again; or begin another record of \
+             releases with appmi reset and a months.first_month that the input topics still have whole"
+        )))
     }
 
     fn records(

@@ -165,6 +165,16 @@ impl Process {
         }
     }
 
+    /// The error that it ends with.
+    pub(crate) fn error(&mut self) -> Error {
+        for _ in 0..40 {
+            if let Err(error) = self.turn() {
+                return error;
+            }
+        }
+        panic!("it went on");
+    }
+
     /// How many occurrences begin with a text, as `Debug` prints them.
     pub(crate) fn seen(&self, begin: &str) -> usize {
         self.host

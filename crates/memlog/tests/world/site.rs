@@ -83,6 +83,17 @@ impl Site {
         Process::start(&self.cluster, &name, options, store)
     }
 
+    /// The sentence that a new instance with an empty disk stops with, and that it is a contradiction.
+    pub(crate) fn contradiction(&mut self) -> String {
+        self.processes.clear();
+        let options = self.options.clone();
+        let mut process = self.try_start(&options, &MemStore::default()).unwrap();
+        match process.error() {
+            ports::Error::Contradiction(text) => text,
+            other => panic!("{other:?}"),
+        }
+    }
+
     /// Kills all instances and starts one, with an empty disk or that of the first.
     pub(crate) fn restart(&mut self, keeps_disk: bool) {
         let kept = self.processes.first().map(|process| process.store.clone());

@@ -12,6 +12,15 @@ pub enum Encoding {
 }
 
 impl Encoding {
+    /// Its name in configuration and settings.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Protobuf => "protobuf",
+            Self::CloudEvents => "cloudevents",
+        }
+    }
+
     /// The encoding of a `content-type` header; none if the type is unknown.
     ///
     /// Letter case and parameters are ignored, as RFC 9110 (section 8.3.1) has media types.

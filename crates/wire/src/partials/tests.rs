@@ -112,6 +112,8 @@ fn settings_stay_what_they_are() {
             baseline: 4,
         }],
         recount: None,
+        input_encoding: None,
+        input_bytes_max: None,
     };
     stays(
         &settings,
@@ -120,6 +122,16 @@ fn settings_stay_what_they_are() {
           \x7a\x04d1ge\x82\x01\x072022-07\x82\x01\x072026-04\
           \x8a\x01\x14\x0a\x01n\x12\x01t\x1a\x01e\x22\x01u\x2a\x01v\x32\x01a\x38\x04",
     );
+}
+
+#[test]
+fn what_is_taken_for_an_event_stays_what_it_is() {
+    let settings = Settings {
+        input_encoding: Some("protobuf".to_owned()),
+        input_bytes_max: Some(65_536),
+        ..Settings::default()
+    };
+    stays(&settings, b"\x9a\x01\x08protobuf\xa0\x01\x80\x80\x04");
 }
 
 #[test]
