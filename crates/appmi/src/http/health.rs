@@ -3,8 +3,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-/// A loop that has not ended a turn for this long hangs. What waits for brokers longest is a transaction, and one that fails
-/// is given up after less than half of this.
+/// A loop that has not turned for this long hangs; the longest step is a commit, a commit while the broker is away, stays below.
 const TURN_MAX: Duration = Duration::from_secs(30);
 
 /// Nobody has said yet how many records are left.
