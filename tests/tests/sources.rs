@@ -34,7 +34,7 @@ const RULES: [Rule; 8] = [
     Rule {
         names: &["unsafe"],
         allowed: |path| path == "crates/kafka/src/native.rs",
-        why: "unsafe code is in one file, around one call of librdkafka",
+        why: "unsafe code is in one file, around what rdkafka does not wrap",
     },
     Rule {
         names: &["println!", "print!", "eprintln!", "eprint!", "dbg!"],

@@ -74,7 +74,7 @@ pub enum Command {
     Demo(Demo),
     /// Checks the configuration, the topics and the recorded settings, and changes nothing.
     Check,
-    /// Shows the topics that appmi owns, or creates them.
+    /// Shows the input topics and those that appmi owns and what is wrong with any, or creates the latter.
     Topics(Topics),
     /// Shows the settings in force beside the configured ones, or puts the configured ones in force.
     Settings(Settings),
@@ -123,7 +123,7 @@ fn scale(text: &str) -> Result<f64, String> {
 /// Arguments of `appmi topics`.
 #[derive(Debug, Args)]
 pub struct Topics {
-    /// Creates those that are missing, set as appmi needs them. Leaves the others alone.
+    /// Creates those of appmi's own that are missing, set as it needs them. Leaves the others alone.
     #[arg(long)]
     pub create: bool,
     /// Copies of each partition; what the broker is set to if left out.

@@ -22,7 +22,7 @@ use crate::trouble::unreadable;
 /// Most bytes of keys and values in one batch, but for the last fetch.
 const BATCH_BYTES: usize = 4 << 20;
 
-/// Messages taken from librdkafka at once: a window's slice is 8 KiB, so at most 4 MiB as a rule.
+/// Messages taken from librdkafka at once: a window's slice is 2 KiB and a page at most 4 KiB, so up to 2 MiB as a rule.
 const FETCH_MESSAGES: usize = 512;
 
 /// How long the brokers may take to say what a start needs to know.

@@ -26,7 +26,7 @@ const RETENTION_MONTHS_MIN: u32 = 11;
 const RETENTION_MONTHS_MAX: u32 = 120;
 /// A dead letter may carry a payload, and no record exceeds 512 KiB.
 const PAYLOAD_BYTES_MAX: usize = 500_000;
-/// Two generations of this many hashes are 16 MiB an input partition.
+/// Two generations of this many hashes, and the table to find them by, are 48 MiB an input partition.
 const DEDUPLICATION_EVENTS_MAX: u32 = 1 << 20;
 
 /// Asks for every key.
