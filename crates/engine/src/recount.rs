@@ -143,8 +143,9 @@ pub fn plan(
         .map(|(log, whole)| last_shown(options, log.partition, *whole))
         .max()
         .unwrap_or(options.first_month)
-        .min(next_to_close)
-        .max(sealed_already);
+        .max(sealed_already)
+        // What has no release, though it had one before the topic was lost, has to be released again.
+        .min(next_to_close);
     let sealed = former
         .closed
         .range(sealed_already.min(sealed_before)..sealed_before)

@@ -167,16 +167,15 @@ impl Cluster {
 
     /// Deletes the partials and the month-close topic and creates them anew.
     pub fn recreate_owned(&self) {
+        self.recreate_partials();
+        self.recreate_month_close();
+    }
+
+    /// Deletes the partials topic and creates it anew.
+    pub fn recreate_partials(&self) {
         let mut state = self.0.borrow_mut();
-        state.owned_topic_ids = [state.create_topic(), state.create_topic()];
-        let State {
-            partials,
-            month_close,
-            ..
-        } = &mut *state;
-        for partition in partials.iter_mut().chain(month_close) {
-            *partition = Partition::default();
-        }
+        state.owned_topic_ids[0] = state.create_topic();
+        state.partials.fill_with(Partition::default);
     }
 
     /// Deletes the month-close topic and creates it anew.

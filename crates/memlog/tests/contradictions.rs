@@ -268,6 +268,24 @@ fn only_the_settings_in_force_are_compared_not_those_before() {
 }
 
 #[test]
+fn partials_that_were_lost_beside_releases_stop_the_process() {
+    for forgotten in [true, false] {
+        let mut site = site();
+        site.settle_at("2025-04-05");
+        site.cluster.recreate_partials();
+        if forgotten {
+            site.cluster.forget_group();
+        }
+        let text = site.contradiction();
+        assert!(
+            text.contains("no settings, though months up to 2025-03 were released"),
+            "{text}"
+        );
+        assert_eq!(site.revisions("2025-03").len(), 1);
+    }
+}
+
+#[test]
 fn what_an_early_version_recorded_is_no_difference() {
     let site = site();
     let own = engine::settings::of(&site.options, 2, 2);
@@ -355,21 +373,6 @@ fn a_disk_that_was_read_in_part_knows_of_which_filling_it_is() {
     site.settle_at("2025-04-05");
     assert_eq!(site.england("2025-03", "logins"), 11, "counted anew");
     assert_eq!(site.england("2025-03", "unique_users_logging_in"), 11);
-}
-
-#[test]
-fn a_recount_revises_what_comes_out_differently_and_says_so() {
-    let mut site = site();
-    site.settle_at("2025-04-05");
-    site.processes.clear();
-    site.cluster.empty_partials();
-    site.cluster.forget_group();
-    site.send(&login("2025-03-12T00:00:00Z", 77).arriving("2025-04-06T00:00:00Z"));
-    site.start();
-    site.settle_at("2025-04-10");
-    let revisions = site.revisions("2025-03");
-    assert_eq!(revisions, [(0, "close".into()), (1, "recount".into())]);
-    assert_eq!(site.england("2025-03", "logins"), 11);
 }
 
 #[test]

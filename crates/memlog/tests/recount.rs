@@ -178,8 +178,8 @@ fn another_precision_can_be_put_in_force_whatever_disk_and_topic_hold() {
     }
 }
 
-#[test]
-fn dropped_months_are_counted_again_and_stay_sealed() {
+/// Twenty-six closed months of which the first are dropped.
+fn site_with_floors() -> Site {
     let mut site = Site::new("2025-03");
     site.options.retention_months = 11;
     site.processes.clear();
@@ -190,6 +190,12 @@ fn dropped_months_are_counted_again_and_stay_sealed() {
         site.send(&login(&format!("{month}-10T00:00:00Z"), 1).icb("QHM"));
         site.settle_at(&format!("{}-05", month.next()));
     }
+    site
+}
+
+#[test]
+fn dropped_months_are_counted_again_and_stay_sealed() {
+    let mut site = site_with_floors();
     let before = released(&site);
     let view = site.processes[0].instance.view();
     let sealed_before = view.sealed_before();
@@ -212,6 +218,22 @@ fn dropped_months_are_counted_again_and_stay_sealed() {
     site.send(&registration("2027-05-10T00:00:00Z", 2));
     site.settle_at("2027-06-05");
     assert_eq!(site.england("2027-05", "registrations_all_time"), 27);
+}
+
+#[test]
+fn months_whose_releases_were_lost_are_released_again() {
+    let mut site = site_with_floors();
+    let march = site.england("2025-03", "logins");
+    assert!(march > 0);
+    site.cluster.recreate_month_close();
+    let lost = site.contradiction();
+    assert!(lost.contains("which is sealed"), "{lost}");
+    let plan = reset(&site, None);
+    assert!(plan.sealed.is_empty());
+    site.start();
+    site.settle();
+    assert_eq!(site.revisions("2025-03").len(), 1);
+    assert_eq!(site.england("2025-03", "logins"), march);
 }
 
 #[test]

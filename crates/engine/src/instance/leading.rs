@@ -191,6 +191,7 @@ impl Instance {
 
     fn decide(&mut self, ports: &mut Ports<'_>, now: Timestamp) -> Result<Option<Decision>, Error> {
         if self.view.settings().is_none() {
+            self.check_nothing_closed()?;
             let id = ports.host.random_id();
             let first = v1::Settings {
                 number: 1,
@@ -224,6 +225,17 @@ impl Instance {
         Ok(None)
     }
 
+    /// Whoever has released a month has recorded settings before.
+    fn check_nothing_closed(&self) -> Result<(), Error> {
+        let Some(month) = self.view.latest_closed() else {
+            return Ok(());
+        };
+        Err(Error::Contradiction(format!(
+            "the partials topic has no settings, though months up to {month} were released: it lost its records or is \
+             another topic. Restore it, or count anew from the input topics with appmi reset"
+        )))
+    }
+
     /// A sealed month was released before it was sealed: what its figures need may be dropped.
     fn check_unsealed(&self, month: Month) -> Result<(), Error> {
         if month >= self.view.sealed_before() {
@@ -231,8 +243,8 @@ impl Instance {
         }
         Err(Error::Contradiction(format!(
             "the month-close topic has no release of {month}, which is sealed: it lost records or is another topic. \
-             Restore it from a copy, for figures of sealed months can't be made again; or begin another record of \
-             releases with appmi reset and a months.first_month that the input topics still have whole"
+             Restore it from a copy; or count anew with appmi reset, which releases every month again, of what the \
+             input topics still have"
         )))
     }
 
