@@ -184,6 +184,8 @@ impl ProcessHost {
                 self.checkpoint = (*partitions, *records, *bytes);
             }
             Occurrence::CheckpointCommitted { events } => {
+                // Before partitions are given back as many transactions are committed as it takes.
+                self.health.turned(Instant::now());
                 let (partitions, records, bytes) = self.checkpoint;
                 let took = self.began.elapsed();
                 self.metrics.checkpoints.committed(took, records, bytes);

@@ -84,8 +84,9 @@ pub trait Source {
         &mut self,
         partitions: &[InputPartition],
     ) -> Result<Option<Vec<Option<Offset>>>, Error>;
-    /// The bounds as they are now; none while that can't be known (ask again).
-    fn bounds(&mut self, partition: InputPartition) -> Result<Option<Bounds>, Error>;
+    /// The bounds as they are now, in the order asked for; none while those of any can't be known (ask again).
+    /// One question whatever the number of partitions: it takes no longer for all than for one.
+    fn bounds(&mut self, partitions: &[InputPartition]) -> Result<Option<Vec<Bounds>>, Error>;
     /// How many partitions each input topic has now, by kind; none while that can't be known.
     fn partition_counts(&mut self) -> Result<Option<Vec<u32>>, Error>;
     /// Whether the membership of the group is valid now.

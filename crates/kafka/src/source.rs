@@ -365,23 +365,32 @@ impl ports::Source for Source {
         Ok(Some(offsets))
     }
 
-    fn bounds(&mut self, partition: InputPartition) -> Result<Option<Bounds>, Error> {
-        let topic = &self.topics[usize::from(partition.kind.0)];
-        let of = [(topic.as_str(), partition.partition)];
-        let Some(low) = self.lookup.lows(&of)? else {
+    fn bounds(&mut self, partitions: &[InputPartition]) -> Result<Option<Vec<Bounds>>, Error> {
+        let of: Vec<(&str, u32)> = partitions
+            .iter()
+            .map(|partition| {
+                let topic = &self.topics[usize::from(partition.kind.0)];
+                (topic.as_str(), partition.partition)
+            })
+            .collect();
+        let topics: BTreeSet<&str> = of.iter().map(|(topic, _)| *topic).collect();
+        let topics: Vec<&str> = topics.into_iter().collect();
+        let Some(lows) = self.lookup.lows(&of)? else {
             return Ok(None);
         };
-        let Some(high) = self.lookup.highs(&of)? else {
+        let Some(highs) = self.lookup.highs(&of)? else {
             return Ok(None);
         };
-        let Some(topic_id) = self.lookup.topic_id(topic)? else {
+        let Some(ids) = self.lookup.topic_ids(&topics)? else {
             return Ok(None);
         };
-        Ok(Some(Bounds {
-            low: Offset(low[0]),
-            high: Offset(high[0]),
-            topic_id,
-        }))
+        let bounds = of.iter().zip(lows.into_iter().zip(highs));
+        let bounds = bounds.map(|((topic, _), (low, high))| Bounds {
+            low: Offset(low),
+            high: Offset(high),
+            topic_id: ids[topic],
+        });
+        Ok(Some(bounds.collect()))
     }
 
     fn partition_counts(&mut self) -> Result<Option<Vec<u32>>, Error> {

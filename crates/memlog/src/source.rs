@@ -246,15 +246,17 @@ impl Source for MemSource {
         Ok(Some(offsets.collect()))
     }
 
-    fn bounds(&mut self, partition: InputPartition) -> Result<Option<Bounds>, Error> {
+    fn bounds(&mut self, partitions: &[InputPartition]) -> Result<Option<Vec<Bounds>>, Error> {
         let state = self.cluster.0.borrow();
-        let log = &state.inputs[&partition];
-        let topic_id = state.topic_ids[usize::from(partition.kind.0)];
-        Ok(Some(Bounds {
-            low: Offset(log.low),
-            high: Offset(log.high),
-            topic_id,
-        }))
+        let bounds = partitions.iter().map(|partition| {
+            let log = &state.inputs[partition];
+            Bounds {
+                low: Offset(log.low),
+                high: Offset(log.high),
+                topic_id: state.topic_ids[usize::from(partition.kind.0)],
+            }
+        });
+        Ok(Some(bounds.collect()))
     }
 
     fn partition_counts(&mut self) -> Result<Option<Vec<u32>>, Error> {

@@ -138,18 +138,17 @@ impl Source for SimSource {
         Ok(offsets)
     }
 
-    fn bounds(&mut self, partition: InputPartition) -> Result<Option<Bounds>, Error> {
+    fn bounds(&mut self, partitions: &[InputPartition]) -> Result<Option<Vec<Bounds>>, Error> {
         self.seat.enter("bounds")?;
         if self.seat.is_unanswered() {
             return Ok(None);
         }
-        let mut bounds = self.inner.bounds(partition)?;
-        if let (Some(bounds), true) = (
-            &mut bounds,
-            self.seat.is(Variant::IdleBeforeOpenTransactions),
-        ) {
-            let stable = self.seat.world.cluster.stable(partition);
-            bounds.high = stable.unwrap_or(bounds.high);
+        let mut bounds = self.inner.bounds(partitions)?;
+        if self.seat.is(Variant::IdleBeforeOpenTransactions) {
+            for (partition, bounds) in partitions.iter().zip(bounds.iter_mut().flatten()) {
+                let stable = self.seat.world.cluster.stable(*partition);
+                bounds.high = stable.unwrap_or(bounds.high);
+            }
         }
         self.seat.interrupt("bounds")?;
         Ok(bounds)

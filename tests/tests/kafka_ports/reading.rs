@@ -145,14 +145,12 @@ fn positions(read: &BTreeMap<InputPartition, Vec<i64>>) -> BTreeMap<InputPartiti
 
 /// The ends of the input as the brokers know them.
 fn ends(member: &mut Member, partitions: u32) -> BTreeMap<InputPartition, Offset> {
-    let mut ends = BTreeMap::new();
-    for partition in (0..partitions).map(input) {
-        let bounds = wait_for("the bounds are known", SOON, || {
-            member.source.bounds(partition).unwrap()
-        });
-        ends.insert(partition, bounds.high);
-    }
-    ends
+    let partitions: Vec<InputPartition> = (0..partitions).map(input).collect();
+    let bounds = wait_for("the bounds are known", SOON, || {
+        member.source.bounds(&partitions).unwrap()
+    });
+    let highs = bounds.iter().map(|bounds| bounds.high);
+    partitions.into_iter().zip(highs).collect()
 }
 
 #[test]
@@ -183,9 +181,9 @@ fn a_position_is_past_aborted_records_and_markers_and_never_past_an_open_transac
     send(&mut loader, topic, 0, 2);
     loader.flush().unwrap();
     let bounds = wait_for("the bounds are known", SOON, || {
-        member.source.bounds(input(0)).unwrap()
+        member.source.bounds(&[input(0)]).unwrap()
     });
-    assert_eq!((bounds.low, bounds.high), (Offset(0), Offset(10)));
+    assert_eq!((bounds[0].low, bounds[0].high), (Offset(0), Offset(10)));
     loader.commit().unwrap();
     member.until("it is at the new end", |member| {
         member.ends[&input(0)] == Offset(11)
