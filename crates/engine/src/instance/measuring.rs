@@ -79,8 +79,8 @@ impl Instance {
         self.idle_at = now;
         let silent = self.owned.iter().filter(|(partition, owned)| {
             let stated = self.view.stated(**partition);
-            let is_on_its_way =
-                stated.is_some_and(|stated| stated.progress.idle && stated.appended_at.is_none());
+            // A checkpoint of which it is not known yet when it was appended.
+            let is_on_its_way = stated.is_some_and(|stated| stated.appended_at.is_none());
             let latest = owned.aggregate.latest;
             !owned.idle_is_due
                 && !is_on_its_way
