@@ -242,14 +242,21 @@ impl Instance {
         now: Timestamp,
         has_read: bool,
     ) -> Result<(), Error> {
+        // What is counted waits in memory until it can be committed, however long that takes.
+        let is_full = self.is_over_limits();
         let wait = if has_read {
             Duration::ZERO
-        } else if self.claims.is_empty() && !self.lead.is_reading() {
+        } else if self.claims.is_empty() && !is_full && !self.lead.is_reading() {
             WAIT_MAX
         } else {
             WAIT_BUSY
         };
-        match ports.source.poll(wait)? {
+        let input = if is_full {
+            ports.source.poll_group(wait)?
+        } else {
+            ports.source.poll(wait)?
+        };
+        match input {
             Input::Nothing => {}
             Input::Run { partition, records } => {
                 let Some(owned) = self.owned.get_mut(&partition) else {

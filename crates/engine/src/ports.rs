@@ -72,6 +72,9 @@ pub trait Source {
     fn join(&mut self) -> Result<(), Error>;
     /// The next thing that happened, after at most `wait`. Rebalances come before records.
     fn poll(&mut self, wait: Duration) -> Result<Input<'_>, Error>;
+    /// As [`Source::poll`], but nothing is read: rebalances only. What is fetched stays where it is, and what is not
+    /// is not fetched for ever.
+    fn poll_group(&mut self, wait: Duration) -> Result<Input<'_>, Error>;
     /// Begins to read partitions that were assigned, each from its offset; one that is read already goes on
     /// from the offset given.
     fn assign(&mut self, from: &[(InputPartition, Offset)]) -> Result<(), Error>;

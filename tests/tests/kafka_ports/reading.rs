@@ -265,3 +265,50 @@ fn a_leader_that_is_elected_in_a_rebalance_has_lost_nothing_of_a_partition_at_it
     first.source.leave();
     second.source.leave();
 }
+
+#[test]
+fn whoever_wants_no_records_is_told_of_rebalances_and_reads_on_later_from_where_it_was() {
+    let Some(kafka) = installation_or_skip() else {
+        return;
+    };
+    let world = World::new(Broker::shared(kafka), 2);
+    world.load(0, 3);
+    world.load(1, 3);
+    let mut first = world.source();
+    let mut second = world.source();
+    first.source.join().unwrap();
+    first.until("it has read both", |member| member.ends.len() == 2);
+    // Some of this is fetched by the time that it is not wanted any more.
+    world.load(0, 40);
+    world.load(1, 40);
+    first.turn();
+    second.from = (0..2).map(|of| (input(of), Offset(3))).collect();
+    second.source.join().unwrap();
+    let owed = wait_for("one is asked back", SOON, || {
+        second.turn();
+        match first.source.poll_group(SLICE).unwrap() {
+            Input::Revoked(owed) => Some(owed),
+            Input::Nothing => None,
+            other => panic!("{other:?}"),
+        }
+    });
+    let read_of_owed = first.read[&owed[0]].len();
+    second
+        .from
+        .insert(owed[0], Offset(i64::try_from(read_of_owed).unwrap()));
+    first.owned.retain(|partition| !owed.contains(partition));
+    first.source.unassign(&owed).unwrap();
+    let kept = *first.owned.first().unwrap();
+    wait_until("both read the rest", SOON, || {
+        first.turn();
+        second.turn();
+        let read = second.read.get(&owed[0]).map_or(0, Vec::len);
+        first.read[&kept].len() >= 43 && read_of_owed + read >= 43
+    });
+    let all: Vec<i64> = (0..43).collect();
+    assert_eq!(first.read[&kept], all);
+    let by_second = second.read.remove(&owed[0]).unwrap_or_default();
+    assert_eq!([&*first.read[&owed[0]], &*by_second].concat(), all);
+    first.source.leave();
+    second.source.leave();
+}

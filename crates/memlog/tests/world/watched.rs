@@ -50,6 +50,10 @@ impl Source for Watched {
         self.inner.poll(wait)
     }
 
+    fn poll_group(&mut self, wait: Duration) -> Result<Input<'_>, Error> {
+        self.inner.poll_group(wait)
+    }
+
     fn assign(&mut self, from: &[(InputPartition, Offset)]) -> Result<(), Error> {
         self.inner.assign(from)
     }
