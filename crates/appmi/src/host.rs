@@ -225,8 +225,8 @@ impl ProcessHost {
                 self.metrics.releases.failed();
                 tracing::warn!(why, "release not published; it is decided anew");
             }
-            Occurrence::SettingsRecorded { number } => {
-                tracing::info!(number, "settings recorded in the partials topic");
+            Occurrence::SettingsRecorded => {
+                tracing::info!("settings recorded in the partials topic");
             }
             _ => {}
         }
@@ -305,7 +305,7 @@ impl Host for ProcessHost {
             Occurrence::ReleaseBegins
             | Occurrence::MonthReleased { .. }
             | Occurrence::ReleaseFailed(_)
-            | Occurrence::SettingsRecorded { .. } => self.note_release(occurrence),
+            | Occurrence::SettingsRecorded => self.note_release(occurrence),
             _ => self.note_membership(occurrence),
         }
     }

@@ -262,6 +262,11 @@ impl Instance {
                 let Some(owned) = self.owned.get_mut(&partition) else {
                     return Ok(());
                 };
+                let position = owned.aggregate.position;
+                if let Some(first) = records.first().filter(|first| first.offset < position) {
+                    let offset = first.offset;
+                    return Err(self.counted_already(partition, offset, position));
+                }
                 let sealed_before = self.view.sealed_before();
                 let letters = owned.aggregate.dead_letters.len();
                 let aggregate = &mut owned.aggregate;

@@ -230,8 +230,6 @@ pub trait Releases {
 pub enum Change {
     /// Sets a key.
     Put(Vec<u8>, Vec<u8>),
-    /// Removes a key, if it is there.
-    Delete(Vec<u8>),
     /// Removes every key from the first (included) to the second (excluded).
     DeleteRange(Vec<u8>, Vec<u8>),
 }

@@ -187,13 +187,11 @@ impl Instance {
             });
         }
         let (aggregate, partials) = (&owned.aggregate, self.partials_partitions);
-        let from = owned.committed;
         checkpoint::prepare(
             &self.options,
             &self.view,
             ports.store,
             aggregate,
-            from,
             statement,
             partials,
         )

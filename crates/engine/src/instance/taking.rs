@@ -213,6 +213,19 @@ impl Instance {
         ))
     }
 
+    /// Records came that are counted: to go on would count them twice.
+    pub(super) fn counted_already(
+        &self,
+        partition: InputPartition,
+        offset: Offset,
+        position: Offset,
+    ) -> Error {
+        Error::Contradiction(format!(
+            "{} was read from {offset} on, but is counted up to {position}: its records would count twice",
+            self.name(partition)
+        ))
+    }
+
     fn check_log(
         &self,
         partition: InputPartition,
