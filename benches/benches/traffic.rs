@@ -66,7 +66,6 @@ struct Partition {
     view: View,
     store: MemStore,
     number: u64,
-    committed: Offset,
     next: i64,
     due: Option<Timestamp>,
     traffic: Traffic,
@@ -92,7 +91,6 @@ impl Partition {
             view,
             store,
             number: 0,
-            committed: Offset(0),
             next: 0,
             due: None,
             traffic: Traffic::default(),
@@ -130,20 +128,11 @@ impl Partition {
         };
         let (view, aggregate) = (&self.view, &self.aggregate);
         let store = &self.store;
-        let checkpoint = checkpoint::prepare(
-            options,
-            view,
-            store,
-            aggregate,
-            self.committed,
-            statement,
-            1,
-        )
-        .expect("memory can be read");
+        let checkpoint = checkpoint::prepare(options, view, store, aggregate, statement, 1)
+            .expect("memory can be read");
         self.view
             .apply_own(&mut self.store, checkpoint.partials.iter())
             .expect("memory can be written");
-        self.committed = checkpoint.to;
         self.aggregate.delta.clear();
         self.aggregate.window.mark_stored();
         self.aggregate.dead_letters.clear();

@@ -1,12 +1,13 @@
 //! A view of national size in any store: filled through checkpoints, as an instance fills it.
 
 use std::collections::BTreeSet;
+use std::num::NonZeroU64;
 
 use engine::aggregate::Aggregate;
 use engine::checkpoint::{self, Checkpoint, Statement};
 use engine::ports::Store;
 use engine::{Options, View, release};
-use model::{InputPartition, KindId, LineageId, Month, Offset, Timestamp};
+use model::{InputPartition, KindId, LineageId, Month, Timestamp};
 use sketch::Registers;
 use wire::v1::MonthClose;
 use workload::Practices;
@@ -127,7 +128,10 @@ impl<S: Store> National<S> {
             let registers = cell.registers.as_mut().expect("logins have users");
             let (index, rank) = Registers::slot(self.options.precision, account);
             registers.raise(index, rank);
-            partition.window.remember(place, Timestamp::from_millis(0));
+            let identity = NonZeroU64::new(place).unwrap_or(NonZeroU64::MIN);
+            partition
+                .window
+                .remember(identity, Timestamp::from_millis(0));
         }
         aggregates
     }
@@ -150,7 +154,6 @@ impl<S: Store> National<S> {
             &self.view,
             &self.store,
             aggregate,
-            Offset(0),
             statement,
             PARTIALS_PARTITIONS,
         )

@@ -11,6 +11,7 @@
 
 use std::collections::BTreeSet;
 use std::io::Write as _;
+use std::num::NonZeroU64;
 use std::time::{Duration, Instant};
 
 use engine::aggregate::Aggregate;
@@ -107,7 +108,8 @@ fn aggregate(options: &Options, partition: InputPartition, month: Month) -> Aggr
     }
     let mut window = Window::new(options.deduplication_window, IDENTITIES);
     for _ in 0..2 * IDENTITIES {
-        window.remember(hashes.next(), MARCH_2025);
+        let identity = NonZeroU64::new(hashes.next()).unwrap();
+        window.remember(identity, MARCH_2025);
     }
     Aggregate {
         partition,
@@ -153,7 +155,6 @@ fn checkpoints(options: &Options, partials_partitions: u32, number: i32) -> Vec<
                 &view,
                 &store,
                 &aggregate,
-                position(number),
                 statement,
                 partials_partitions,
             )

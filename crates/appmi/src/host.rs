@@ -184,6 +184,8 @@ impl ProcessHost {
                 self.checkpoint = (*partitions, *records, *bytes);
             }
             Occurrence::CheckpointCommitted { events } => {
+                // Before partitions are given back as many transactions are committed as it takes.
+                self.health.turned(Instant::now());
                 let (partitions, records, bytes) = self.checkpoint;
                 let took = self.began.elapsed();
                 self.metrics.checkpoints.committed(took, records, bytes);
@@ -223,8 +225,8 @@ impl ProcessHost {
                 self.metrics.releases.failed();
                 tracing::warn!(why, "release not published; it is decided anew");
             }
-            Occurrence::SettingsRecorded { number } => {
-                tracing::info!(number, "settings recorded in the partials topic");
+            Occurrence::SettingsRecorded => {
+                tracing::info!("settings recorded in the partials topic");
             }
             _ => {}
         }
@@ -303,7 +305,7 @@ impl Host for ProcessHost {
             Occurrence::ReleaseBegins
             | Occurrence::MonthReleased { .. }
             | Occurrence::ReleaseFailed(_)
-            | Occurrence::SettingsRecorded { .. } => self.note_release(occurrence),
+            | Occurrence::SettingsRecorded => self.note_release(occurrence),
             _ => self.note_membership(occurrence),
         }
     }

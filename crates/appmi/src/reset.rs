@@ -100,16 +100,17 @@ impl<'a> Reset<'a> {
         let unknown =
             || Error::World("no broker tells how the input topics stand; try again".into());
         let counts = self.source.partition_counts()?.ok_or_else(unknown)?;
-        let mut inputs = Vec::new();
-        for partition in closing::all_partitions(&counts) {
-            let bounds = self.source.bounds(partition)?.ok_or_else(unknown)?;
-            inputs.push(InputLog {
+        let all: Vec<InputPartition> = closing::all_partitions(&counts).collect();
+        let bounds = self.source.bounds(&all)?.ok_or_else(unknown)?;
+        let inputs = all.into_iter().zip(bounds);
+        let mut inputs: Vec<InputLog> = inputs
+            .map(|(partition, bounds)| InputLog {
                 partition,
                 low: bounds.low,
                 high: bounds.high,
                 begins_at: None,
-            });
-        }
+            })
+            .collect();
         let truncated: Vec<(InputPartition, Offset)> = inputs
             .iter()
             .filter(|log| log.low > Offset(0) && log.high > log.low)

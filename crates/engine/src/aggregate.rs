@@ -133,7 +133,7 @@ impl Counter {
             let register = aggregate.delta.touch(event.cell, event.register);
             let slot = event
                 .identity
-                .map_or(0, |id| aggregate.window.touch(id.get()));
+                .map_or(0, |identity| aggregate.window.touch(identity));
             touched ^= slot ^ u64::from(register);
         }
         self.touched ^= touched;
@@ -145,7 +145,6 @@ impl Counter {
                 .latest
                 .map_or(event.occurred_at, |at| at.max(event.occurred_at));
             if let Some(identity) = event.identity {
-                let identity = identity.get();
                 if aggregate.window.contains(identity) {
                     tally.duplicates += 1;
                     continue;

@@ -35,8 +35,6 @@ pub struct Statement {
 pub struct Checkpoint {
     /// The input partition.
     pub partition: InputPartition,
-    /// The position that it starts at, which its writer took or last committed.
-    pub from: Offset,
     /// The position behind it.
     pub to: Offset,
     /// Changed pieces, then progress.
@@ -89,7 +87,6 @@ pub fn prepare(
     view: &View,
     store: &dyn Store,
     aggregate: &Aggregate,
-    from: Offset,
     statement: Statement,
     partials_partitions: u32,
 ) -> Result<Checkpoint, Error> {
@@ -120,7 +117,6 @@ pub fn prepare(
     writer.progress(aggregate, &statement, below_floor);
     Ok(Checkpoint {
         partition: aggregate.partition,
-        from,
         to: aggregate.position,
         partials: writer.partials,
         dead_letters: aggregate.dead_letters.clone(),

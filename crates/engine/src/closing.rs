@@ -106,7 +106,8 @@ pub fn is_anything_counted(view: &View) -> bool {
 }
 
 /// Whether an idle statement of this partition, made now, would let a month close or be revised.
-/// `latest` is the latest `occurred_at` that its owner has counted, which needs no statement to be published.
+/// `latest` is the latest `occurred_at` that its owner has counted. What is not committed of that will be without a
+/// statement; what is committed may be ahead of the newest append time, and then that has to move.
 #[must_use]
 pub fn would_idle_help(
     options: &Options,
@@ -119,10 +120,12 @@ pub fn would_idle_help(
         return false;
     }
     let reached = now.saturating_sub(options.idle_timeout);
-    let watermark = view
-        .stated(partition)
+    let stated = view.stated(partition);
+    let committed = stated.and_then(|stated| stated.progress.latest_occurred_at);
+    let uncommitted = latest.filter(|latest| Some(latest.as_millis()) > committed);
+    let watermark = stated
         .and_then(|stated| watermark(options, view, stated, now))
-        .max(latest);
+        .max(uncommitted);
     let next = view.next_to_close();
     // Of the closed months the latest will do: what lets it be revised lets those before it be revised.
     [next.prev(), next]

@@ -6,6 +6,7 @@
 
 mod checkpointing;
 mod leading;
+mod measuring;
 mod owned;
 mod restoring;
 mod taking;
@@ -17,9 +18,9 @@ use model::{InputPartition, KindId, Timestamp};
 use wire::v1;
 
 use crate::aggregate::Counter;
-use crate::ports::{Bounds, Error, Input, Ports};
+use crate::ports::{Error, Input, Ports};
 use crate::view::View;
-use crate::{Limits, Occurrence, Options, closing, settings};
+use crate::{Limits, Occurrence, Options, settings};
 use leading::Lead;
 use owned::Owned;
 use restoring::Restoring;
@@ -29,10 +30,6 @@ use taking::Claim;
 const WAIT_MAX: Duration = Duration::from_millis(100);
 /// Longest wait while something else is waited for as well.
 const WAIT_BUSY: Duration = Duration::from_millis(5);
-/// How often the ends of a partition are measured, one partition at a time.
-const MEASURE_INTERVAL: Duration = Duration::from_millis(500);
-/// How often silent partitions are looked for.
-const IDLE_INTERVAL: Duration = Duration::from_secs(1);
 /// How often the number of input partitions is asked for.
 const COUNTS_INTERVAL: Duration = Duration::from_secs(30);
 
@@ -62,6 +59,13 @@ pub struct Instance {
     idle_at: Timestamp,
     measured_at: Timestamp,
     measured_last: Option<InputPartition>,
+    /// A question about partitions was not answered in this turn.
+    is_unanswered: bool,
+    take_not_before: Timestamp,
+    /// The claim that was asked about alone last, since all of them together were not answered.
+    asked_alone: Option<InputPartition>,
+    /// What the checkpoint that is due has still to commit.
+    uncommitted: BTreeSet<InputPartition>,
 }
 
 impl Instance {
@@ -78,6 +82,12 @@ impl Instance {
             if let Some(ids) = ports.journal.topic_ids()? {
                 break ids;
             }
+            ports.host.observe(&Occurrence::Turned {
+                view_ready: false,
+                joined: false,
+                owned: 0,
+                leader: false,
+            });
         };
         let (partials, month_close) = ports.journal.partition_counts();
         let (view, discarded) = View::open(
@@ -113,6 +123,10 @@ impl Instance {
             idle_at: never,
             measured_at: never,
             measured_last: None,
+            is_unanswered: false,
+            take_not_before: never,
+            asked_alone: None,
+            uncommitted: BTreeSet::new(),
         }))
     }
 
@@ -144,6 +158,7 @@ impl Instance {
     pub fn turn(&mut self, ports: &mut Ports<'_>) -> Result<bool, Error> {
         let now = ports.host.now();
         self.note_clock(now);
+        self.is_unanswered = false;
         if ports.host.is_asked_to_stop() {
             self.stop(ports, now)?;
             return Ok(false);
@@ -179,6 +194,7 @@ impl Instance {
         if now < self.turned_at {
             for noted in [
                 &mut self.commit_not_before,
+                &mut self.take_not_before,
                 &mut self.counted_at,
                 &mut self.idle_at,
                 &mut self.measured_at,
@@ -226,19 +242,31 @@ impl Instance {
         now: Timestamp,
         has_read: bool,
     ) -> Result<(), Error> {
+        // What is counted waits in memory until it can be committed, however long that takes.
+        let is_full = self.is_over_limits();
         let wait = if has_read {
             Duration::ZERO
-        } else if self.claims.is_empty() && !self.lead.is_reading() {
+        } else if self.claims.is_empty() && !is_full && !self.lead.is_reading() {
             WAIT_MAX
         } else {
             WAIT_BUSY
         };
-        match ports.source.poll(wait)? {
+        let input = if is_full {
+            ports.source.poll_group(wait)?
+        } else {
+            ports.source.poll(wait)?
+        };
+        match input {
             Input::Nothing => {}
             Input::Run { partition, records } => {
                 let Some(owned) = self.owned.get_mut(&partition) else {
                     return Ok(());
                 };
+                let position = owned.aggregate.position;
+                if let Some(first) = records.first().filter(|first| first.offset < position) {
+                    let offset = first.offset;
+                    return Err(self.counted_already(partition, offset, position));
+                }
                 let sealed_before = self.view.sealed_before();
                 let letters = owned.aggregate.dead_letters.len();
                 let aggregate = &mut owned.aggregate;
@@ -308,73 +336,6 @@ impl Instance {
         ports.source.unassign(partitions)
     }
 
-    /// Measures the ends of one owned partition, in turn.
-    fn measure(&mut self, ports: &mut Ports<'_>, now: Timestamp) -> Result<(), Error> {
-        if self.owned.is_empty() || now < self.measured_at.saturating_add(MEASURE_INTERVAL) {
-            return Ok(());
-        }
-        self.measured_at = now;
-        let next = self.measured_last.and_then(|last| {
-            self.owned
-                .keys()
-                .find(|partition| **partition > last)
-                .copied()
-        });
-        let Some(partition) = next.or_else(|| self.owned.keys().next().copied()) else {
-            return Ok(());
-        };
-        self.measured_last = Some(partition);
-        if let Some(Bounds { high, topic_id, .. }) = ports.source.bounds(partition)? {
-            let owned = &self.owned[&partition];
-            if owned.topic_id != topic_id {
-                // Clients go on reading by name and offset.
-                return Err(self.another_topic(partition));
-            }
-            let position = owned.aggregate.position;
-            ports.host.observe(&Occurrence::Measured {
-                partition,
-                position,
-                high,
-            });
-        }
-        let stated = self.view.stated(partition);
-        let watermark =
-            stated.and_then(|stated| closing::watermark(&self.options, &self.view, stated, now));
-        ports.host.observe(&Occurrence::Watermark {
-            partition,
-            watermark,
-        });
-        Ok(())
-    }
-
-    /// States partitions to be idle where that would let a month close.
-    fn note_idle(&mut self, ports: &mut Ports<'_>, now: Timestamp) -> Result<(), Error> {
-        if now < self.idle_at.saturating_add(IDLE_INTERVAL) {
-            return Ok(());
-        }
-        self.idle_at = now;
-        for (partition, owned) in &mut self.owned {
-            let stated = self.view.stated(*partition);
-            let is_on_its_way =
-                stated.is_some_and(|stated| stated.progress.idle && stated.appended_at.is_none());
-            let latest = owned.aggregate.latest;
-            if owned.idle_is_due
-                || is_on_its_way
-                || !owned.is_silent(now, self.options.idle_timeout)
-                || !closing::would_idle_help(&self.options, &self.view, *partition, latest, now)
-            {
-                continue;
-            }
-            if let Some(bounds) = ports.source.bounds(*partition)?
-                && bounds.high == owned.aggregate.position
-            {
-                owned.idle_is_due = true;
-                owned.is_idle = true;
-            }
-        }
-        Ok(())
-    }
-
     /// Commits what was counted and leaves the group.
     fn stop(&mut self, ports: &mut Ports<'_>, now: Timestamp) -> Result<(), Error> {
         let owned: Vec<InputPartition> = self.owned.keys().copied().collect();
@@ -383,7 +344,7 @@ impl Instance {
         Ok(())
     }
 
-    /// Commits before partitions are given up, at once and without stating any to be idle: that would take a
+    /// Commits before partitions are given up, all at once and without stating any to be idle: that would take a
     /// question to the broker for each, and nobody is to wait for the answers.
     fn checkpoint_last(
         &mut self,
@@ -397,7 +358,9 @@ impl Instance {
             }
         }
         self.commit_not_before = Timestamp::MIN;
-        self.checkpoint(ports, partitions, now)
+        let mut left = partitions.iter().copied().collect();
+        while !BTreeSet::is_empty(&left) && self.checkpoint(ports, &mut left, now)? {}
+        Ok(())
     }
 
     /// The leader owns partition 0 of the first kind's topic.

@@ -122,11 +122,8 @@ pub enum Occurrence<'a> {
     },
     /// The release was not published; the text says why. It is decided again.
     ReleaseFailed(&'a str),
-    /// The settings were recorded, by this instance as the first leader.
-    SettingsRecorded {
-        /// Their number.
-        number: u64,
-    },
+    /// The first settings were recorded, by this instance as the first leader.
+    SettingsRecorded,
     /// A partition's floor rises with its next checkpoint.
     FloorRaised {
         /// Which.

@@ -72,6 +72,9 @@ pub trait Source {
     fn join(&mut self) -> Result<(), Error>;
     /// The next thing that happened, after at most `wait`. Rebalances come before records.
     fn poll(&mut self, wait: Duration) -> Result<Input<'_>, Error>;
+    /// As [`Source::poll`], but nothing is read: rebalances only. What is fetched stays where it is, and what is not
+    /// is not fetched for ever.
+    fn poll_group(&mut self, wait: Duration) -> Result<Input<'_>, Error>;
     /// Begins to read partitions that were assigned, each from its offset; one that is read already goes on
     /// from the offset given.
     fn assign(&mut self, from: &[(InputPartition, Offset)]) -> Result<(), Error>;
@@ -84,8 +87,9 @@ pub trait Source {
         &mut self,
         partitions: &[InputPartition],
     ) -> Result<Option<Vec<Option<Offset>>>, Error>;
-    /// The bounds as they are now; none while that can't be known (ask again).
-    fn bounds(&mut self, partition: InputPartition) -> Result<Option<Bounds>, Error>;
+    /// The bounds as they are now, in the order asked for; none while those of any can't be known (ask again).
+    /// One question whatever the number of partitions: it takes no longer for all than for one.
+    fn bounds(&mut self, partitions: &[InputPartition]) -> Result<Option<Vec<Bounds>>, Error>;
     /// How many partitions each input topic has now, by kind; none while that can't be known.
     fn partition_counts(&mut self) -> Result<Option<Vec<u32>>, Error>;
     /// Whether the membership of the group is valid now.
@@ -226,8 +230,6 @@ pub trait Releases {
 pub enum Change {
     /// Sets a key.
     Put(Vec<u8>, Vec<u8>),
-    /// Removes a key, if it is there.
-    Delete(Vec<u8>),
     /// Removes every key from the first (included) to the second (excluded).
     DeleteRange(Vec<u8>, Vec<u8>),
 }

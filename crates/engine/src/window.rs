@@ -6,6 +6,7 @@
 //! generation, and the window is a function of the log: event time is the latest `occurred_at`
 //! counted, no clock.
 
+use std::num::NonZeroU64;
 use std::time::Duration;
 
 use model::Timestamp;
@@ -90,15 +91,15 @@ impl Window {
     /// Reads the slot where the search for an identity begins, so that it is in the cache when it is asked for.
     #[inline]
     #[must_use]
-    pub fn touch(&self, identity: u64) -> u64 {
-        self.slots[self.home(identity)]
+    pub fn touch(&self, identity: NonZeroU64) -> u64 {
+        self.slots[self.home(identity.get())]
     }
 
     /// Whether the identity is remembered.
     #[inline]
     #[must_use]
-    pub fn contains(&self, identity: u64) -> bool {
-        let identity = identity.max(1);
+    pub fn contains(&self, identity: NonZeroU64) -> bool {
+        let identity = identity.get();
         let mask = self.slots.len() - 1;
         let mut at = self.home(identity);
         loop {
@@ -112,8 +113,8 @@ impl Window {
 
     /// Remembers an identity that is not in the window. `latest` is the latest `occurred_at` counted,
     /// this event included.
-    pub fn remember(&mut self, identity: u64, latest: Timestamp) {
-        let identity = identity.max(1);
+    pub fn remember(&mut self, identity: NonZeroU64, latest: Timestamp) {
+        let identity = identity.get();
         let is_full = self.current.len() >= self.events_max
             || (!self.current.is_empty() && latest >= self.began_at.saturating_add(self.length));
         if is_full {
@@ -159,7 +160,7 @@ impl Window {
 
     #[inline]
     fn home(&self, identity: u64) -> usize {
-        usize::try_from(identity.max(1) >> self.shift).expect("fewer bits than a usize")
+        usize::try_from(identity >> self.shift).expect("fewer bits than a usize")
     }
 
     fn insert(&mut self, identity: u64) {
@@ -174,7 +175,7 @@ impl Window {
     fn rebuild(&mut self) {
         // Room for the current generation to grow to the size of the previous one before the next rebuild.
         let expected = self.previous.len() + self.current.len().max(self.previous.len());
-        let slots = ((expected + 1) * 2).next_power_of_two().max(SLOTS_MIN);
+        let slots = (expected * 2).next_power_of_two().max(SLOTS_MIN);
         self.slots.clear();
         self.slots.resize(slots, 0);
         self.shift = shift_of(slots);
@@ -216,6 +217,10 @@ mod tests {
         Timestamp::from_millis(millis)
     }
 
+    fn id(identity: u64) -> NonZeroU64 {
+        NonZeroU64::new(identity).expect("not zero")
+    }
+
     fn window(events_max: u32) -> Window {
         Window::new(Duration::from_millis(1000), events_max)
     }
@@ -223,38 +228,41 @@ mod tests {
     #[test]
     fn an_identity_is_remembered_for_at_least_the_window_and_forgotten_after_two() {
         let mut window = window(1000);
-        window.remember(7, at(0));
-        window.remember(8, at(999));
-        window.remember(9, at(1000));
-        assert!(window.contains(7) && window.contains(8) && window.contains(9));
-        window.remember(10, at(2000));
-        assert!(!window.contains(7) && !window.contains(8));
-        assert!(window.contains(9) && window.contains(10));
+        window.remember(id(7), at(0));
+        window.remember(id(8), at(999));
+        window.remember(id(9), at(1000));
+        assert!(window.contains(id(7)) && window.contains(id(8)) && window.contains(id(9)));
+        window.remember(id(10), at(2000));
+        assert!(!window.contains(id(7)) && !window.contains(id(8)));
+        assert!(window.contains(id(9)) && window.contains(id(10)));
     }
 
     #[test]
     fn a_generation_holds_at_most_events_max_identities() {
         let mut window = window(100);
         for identity in 1..=1000_u64 {
-            window.remember(identity << 40, at(0));
+            window.remember(id(identity << 40), at(0));
             let (current, previous) = window.lengths();
             assert!(current <= 100 && previous <= 100);
-            assert!(window.contains(identity << 40));
+            assert!(window.contains(id(identity << 40)));
             let oldest = identity.saturating_sub(100).max(1);
             assert!(
-                window.contains(oldest << 40),
+                window.contains(id(oldest << 40)),
                 "the last hundred are remembered"
             );
         }
-        assert!(!window.contains(1 << 40));
+        assert!(!window.contains(id(1 << 40)));
     }
 
     #[test]
-    fn identity_zero_is_remembered_too() {
-        let mut window = window(10);
-        assert!(!window.contains(0));
-        window.remember(0, at(0));
-        assert!(window.contains(0));
+    fn the_table_is_at_most_half_full_and_no_larger_than_that_takes() {
+        let mut window = window(1024);
+        for identity in 1..=5000_u64 {
+            window.remember(id(identity << 40), at(0));
+            let (current, previous) = window.lengths();
+            assert!((current + previous) * 2 <= window.slots.len());
+        }
+        assert_eq!(window.slots.len(), 4 * 1024, "two full generations");
     }
 
     #[test]
@@ -266,7 +274,7 @@ mod tests {
         for round in 0..40 {
             for _ in 0..(round * 37) % 311 {
                 identity = identity.wrapping_mul(0x9E37_79B9_7F4A_7C15).wrapping_add(1);
-                window.remember(identity, at(0));
+                window.remember(id(identity), at(0));
             }
             for (generation, slice, identities) in window.unstored() {
                 stored.insert((generation % 2, slice), (generation, identities.to_vec()));

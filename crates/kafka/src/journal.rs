@@ -227,13 +227,9 @@ impl ports::Journal for Journal {
     }
 
     fn topic_ids(&mut self) -> Result<Option<[[u8; 16]; 2]>, Error> {
-        let Some(partials) = self.lookup.topic_id(&self.topics.partials)? else {
-            return Ok(None);
-        };
-        let Some(month_close) = self.lookup.topic_id(&self.topics.month_close)? else {
-            return Ok(None);
-        };
-        Ok(Some([partials, month_close]))
+        let topics = [&*self.topics.partials, &*self.topics.month_close];
+        let ids = self.lookup.topic_ids(&topics)?;
+        Ok(ids.map(|ids| topics.map(|topic| ids[topic])))
     }
 
     fn ends(&mut self) -> Result<Option<Vec<(Published, Offset)>>, Error> {

@@ -116,25 +116,36 @@ impl Lookup {
         Ok(Some(counts))
     }
 
-    /// The broker's id of a topic, as it was at most five seconds ago.
-    pub(crate) fn topic_id(&mut self, topic: &str) -> Result<Option<[u8; 16]>, Error> {
+    /// The broker's ids of topics, as they were at most five seconds ago. Those that are older are asked for in one
+    /// request.
+    pub(crate) fn topic_ids<'a>(
+        &mut self,
+        topics: &[&'a str],
+    ) -> Result<Option<HashMap<&'a str, [u8; 16]>>, Error> {
         self.serve()?;
-        if let Some((id, asked_at)) = self.ids.get(topic)
-            && asked_at.elapsed() < ID_KEPT
-        {
-            return Ok(Some(*id));
-        }
-        match native::topic_ids(&self.client, &[topic], self.patience()) {
-            Ok(ids) => {
-                self.client.context().note_answer();
-                self.ids.insert(topic.to_owned(), (ids[0], Instant::now()));
-                Ok(Some(ids[0]))
+        let is_kept = |topic: &&str| {
+            let kept = self.ids.get(*topic);
+            kept.is_some_and(|(_, asked_at)| asked_at.elapsed() < ID_KEPT)
+        };
+        let asked: Vec<&str> = topics.iter().copied().filter(|of| !is_kept(of)).collect();
+        if !asked.is_empty() {
+            match native::topic_ids(&self.client, &asked, self.patience()) {
+                Ok(ids) => {
+                    self.client.context().note_answer();
+                    for (topic, id) in asked.into_iter().zip(ids) {
+                        self.ids.insert(topic.to_owned(), (id, Instant::now()));
+                    }
+                }
+                Err(code) => {
+                    let topics = asked.join(", ");
+                    debug!(topics, "ids of topics are not known: {code}");
+                    let what = format!("the ids of {topics}");
+                    return stopping_code(&what, code).map_or(Ok(None), Err);
+                }
             }
-            Err(code) => {
-                debug!(topic, "its id is not known: {code}");
-                stopping_code(&format!("the id of {topic}"), code).map_or(Ok(None), Err)
-            }
         }
+        let ids = topics.iter().map(|topic| (*topic, self.ids[*topic].0));
+        Ok(Some(ids.collect()))
     }
 
     fn patience(&self) -> Duration {

@@ -112,7 +112,8 @@ impl Source {
         self.membership.clone()
     }
 
-    fn next(&mut self, wait: Duration) -> Result<Next, Error> {
+    /// What happened next; of rebalances only, unless records are wanted.
+    fn next(&mut self, wait: Duration, wants_records: bool) -> Result<Next, Error> {
         let until = Instant::now() + wait;
         loop {
             serve(&self.consumer)?;
@@ -120,12 +121,20 @@ impl Source {
                 return Ok(next);
             }
             self.begin_again()?;
-            while self.next < self.queue.len() {
+            while wants_records && self.next < self.queue.len() {
                 if let Some(next) = self.hand_over()? {
                     return Ok(next);
                 }
             }
             let left = until.saturating_duration_since(Instant::now());
+            if !wants_records {
+                // librdkafka fetches ahead until its own limits are reached.
+                if left.is_zero() {
+                    return Ok(Next::Nothing);
+                }
+                std::thread::sleep(left.min(SLICE));
+                continue;
+            }
             self.batch += 1;
             self.next = 0;
             if self.queue.fetch(left.min(SLICE)) > 0 {
@@ -133,6 +142,33 @@ impl Source {
             } else if left.is_zero() {
                 return Ok(Next::Nothing);
             }
+        }
+    }
+
+    fn input(&self, next: Next) -> Input<'_> {
+        match next {
+            Next::Nothing => Input::Nothing,
+            Next::End(partition, position) => Input::End {
+                partition,
+                position,
+            },
+            Next::Assigned(partitions) => Input::Assigned(partitions),
+            Next::Revoked(partitions) => Input::Revoked(partitions),
+            Next::Lost(partitions) => Input::Lost(partitions),
+            Next::Run(partition, range) => Input::Run {
+                partition,
+                records: range
+                    .map(|index| {
+                        let message = self.queue.message(index);
+                        Record {
+                            offset: Offset(message.offset()),
+                            timestamp: message.timestamp(),
+                            content_type: message.header(c"content-type"),
+                            payload: message.payload().unwrap_or_default(),
+                        }
+                    })
+                    .collect(),
+            },
         }
     }
 
@@ -255,30 +291,13 @@ impl ports::Source for Source {
     }
 
     fn poll(&mut self, wait: Duration) -> Result<Input<'_>, Error> {
-        Ok(match self.next(wait)? {
-            Next::Nothing => Input::Nothing,
-            Next::End(partition, position) => Input::End {
-                partition,
-                position,
-            },
-            Next::Assigned(partitions) => Input::Assigned(partitions),
-            Next::Revoked(partitions) => Input::Revoked(partitions),
-            Next::Lost(partitions) => Input::Lost(partitions),
-            Next::Run(partition, range) => Input::Run {
-                partition,
-                records: range
-                    .map(|index| {
-                        let message = self.queue.message(index);
-                        Record {
-                            offset: Offset(message.offset()),
-                            timestamp: message.timestamp(),
-                            content_type: message.header(c"content-type"),
-                            payload: message.payload().unwrap_or_default(),
-                        }
-                    })
-                    .collect(),
-            },
-        })
+        let next = self.next(wait, true)?;
+        Ok(self.input(next))
+    }
+
+    fn poll_group(&mut self, wait: Duration) -> Result<Input<'_>, Error> {
+        let next = self.next(wait, false)?;
+        Ok(self.input(next))
     }
 
     fn assign(&mut self, from: &[(InputPartition, Offset)]) -> Result<(), Error> {
@@ -358,23 +377,32 @@ impl ports::Source for Source {
         Ok(Some(offsets))
     }
 
-    fn bounds(&mut self, partition: InputPartition) -> Result<Option<Bounds>, Error> {
-        let topic = &self.topics[usize::from(partition.kind.0)];
-        let of = [(topic.as_str(), partition.partition)];
-        let Some(low) = self.lookup.lows(&of)? else {
+    fn bounds(&mut self, partitions: &[InputPartition]) -> Result<Option<Vec<Bounds>>, Error> {
+        let of: Vec<(&str, u32)> = partitions
+            .iter()
+            .map(|partition| {
+                let topic = &self.topics[usize::from(partition.kind.0)];
+                (topic.as_str(), partition.partition)
+            })
+            .collect();
+        let topics: BTreeSet<&str> = of.iter().map(|(topic, _)| *topic).collect();
+        let topics: Vec<&str> = topics.into_iter().collect();
+        let Some(lows) = self.lookup.lows(&of)? else {
             return Ok(None);
         };
-        let Some(high) = self.lookup.highs(&of)? else {
+        let Some(highs) = self.lookup.highs(&of)? else {
             return Ok(None);
         };
-        let Some(topic_id) = self.lookup.topic_id(topic)? else {
+        let Some(ids) = self.lookup.topic_ids(&topics)? else {
             return Ok(None);
         };
-        Ok(Some(Bounds {
-            low: Offset(low[0]),
-            high: Offset(high[0]),
-            topic_id,
-        }))
+        let bounds = of.iter().zip(lows.into_iter().zip(highs));
+        let bounds = bounds.map(|((topic, _), (low, high))| Bounds {
+            low: Offset(low),
+            high: Offset(high),
+            topic_id: ids[topic],
+        });
+        Ok(Some(bounds.collect()))
     }
 
     fn partition_counts(&mut self) -> Result<Option<Vec<u32>>, Error> {

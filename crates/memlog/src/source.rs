@@ -76,6 +76,9 @@ pub struct MemSource {
     run_records_max: usize,
     /// What the engine was told to have.
     told: BTreeSet<InputPartition>,
+    /// What the engine was told to give back. Nothing else is given back: what is lost belongs to nobody any more, and
+    /// what the member has been given anew since is not told yet.
+    asked_back: BTreeSet<InputPartition>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -96,6 +99,7 @@ impl MemSource {
             run: Vec::new(),
             run_records_max: RUN_RECORDS_MAX,
             told: BTreeSet::new(),
+            asked_back: BTreeSet::new(),
         }
     }
 
@@ -124,6 +128,37 @@ impl MemSource {
             .copied()
             .partition(|partition| self.last.is_some_and(|last| *partition <= last));
         after.into_iter().chain(before).collect()
+    }
+
+    /// What the group has to say next.
+    fn rebalance(&mut self) -> Option<Input<'static>> {
+        self.member.id()?;
+        let is_known = self.cluster.is_member(&self.member);
+        if !is_known {
+            self.cluster.join(&self.member);
+        }
+        // A client that has joined anew says nothing of it before the group has something to say.
+        if !is_known || self.member.is_another() && self.cluster.has_notice(&self.member) {
+            self.member.note_told();
+            self.positions.clear();
+            self.asked_back.clear();
+            let lost = std::mem::take(&mut self.told);
+            return Some(Input::Lost(lost.into_iter().collect()));
+        }
+        if let Some(notice) = self.cluster.take_notice(&self.member) {
+            return Some(match notice {
+                Notice::Assigned(partitions) => {
+                    self.told.extend(&partitions);
+                    Input::Assigned(partitions)
+                }
+                Notice::Revoked(partitions) => {
+                    self.told.retain(|told| !partitions.contains(told));
+                    self.asked_back.extend(&partitions);
+                    Input::Revoked(partitions)
+                }
+            });
+        }
+        None
     }
 
     /// Copies the next records of a partition into `run`; its end, if it is news; or nothing.
@@ -166,31 +201,8 @@ impl Source for MemSource {
     }
 
     fn poll(&mut self, _wait: Duration) -> Result<Input<'_>, Error> {
-        if self.member.id().is_none() {
-            return Ok(Input::Nothing);
-        }
-        let is_known = self.cluster.is_member(&self.member);
-        if !is_known {
-            self.cluster.join(&self.member);
-        }
-        // A client that has joined anew says nothing of it before the group has something to say.
-        if !is_known || self.member.is_another() && self.cluster.has_notice(&self.member) {
-            self.member.note_told();
-            self.positions.clear();
-            let lost = std::mem::take(&mut self.told);
-            return Ok(Input::Lost(lost.into_iter().collect()));
-        }
-        if let Some(notice) = self.cluster.take_notice(&self.member) {
-            return Ok(match notice {
-                Notice::Assigned(partitions) => {
-                    self.told.extend(&partitions);
-                    Input::Assigned(partitions)
-                }
-                Notice::Revoked(partitions) => {
-                    self.told.retain(|told| !partitions.contains(told));
-                    Input::Revoked(partitions)
-                }
-            });
+        if let Some(rebalance) = self.rebalance() {
+            return Ok(rebalance);
         }
         for partition in self.in_turn() {
             if let Some(end) = self.read(partition) {
@@ -203,6 +215,10 @@ impl Source for MemSource {
             }
         }
         Ok(Input::Nothing)
+    }
+
+    fn poll_group(&mut self, _wait: Duration) -> Result<Input<'_>, Error> {
+        Ok(self.rebalance().unwrap_or(Input::Nothing))
     }
 
     fn assign(&mut self, from: &[(InputPartition, Offset)]) -> Result<(), Error> {
@@ -219,13 +235,15 @@ impl Source for MemSource {
     }
 
     fn unassign(&mut self, partitions: &[InputPartition]) -> Result<(), Error> {
+        let mut given_back = Vec::new();
         for partition in partitions {
             self.positions.remove(partition);
+            given_back.extend(self.asked_back.take(partition));
         }
         if let Some(member) = self.member.id() {
             let mut state = self.cluster.0.borrow_mut();
             let all = state.input_partitions();
-            state.group.give_back(member, partitions, &all);
+            state.group.give_back(member, &given_back, &all);
         }
         Ok(())
     }
@@ -246,15 +264,17 @@ impl Source for MemSource {
         Ok(Some(offsets.collect()))
     }
 
-    fn bounds(&mut self, partition: InputPartition) -> Result<Option<Bounds>, Error> {
+    fn bounds(&mut self, partitions: &[InputPartition]) -> Result<Option<Vec<Bounds>>, Error> {
         let state = self.cluster.0.borrow();
-        let log = &state.inputs[&partition];
-        let topic_id = state.topic_ids[usize::from(partition.kind.0)];
-        Ok(Some(Bounds {
-            low: Offset(log.low),
-            high: Offset(log.high),
-            topic_id,
-        }))
+        let bounds = partitions.iter().map(|partition| {
+            let log = &state.inputs[partition];
+            Bounds {
+                low: Offset(log.low),
+                high: Offset(log.high),
+                topic_id: state.topic_ids[usize::from(partition.kind.0)],
+            }
+        });
+        Ok(Some(bounds.collect()))
     }
 
     fn partition_counts(&mut self) -> Result<Option<Vec<u32>>, Error> {

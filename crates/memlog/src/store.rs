@@ -47,9 +47,6 @@ impl Store for MemStore {
                 Change::Put(key, value) => {
                     map.insert(key.clone(), value.clone());
                 }
-                Change::Delete(key) => {
-                    map.remove(key);
-                }
                 Change::DeleteRange(from, to) if from < to => {
                     let keys: Vec<Vec<u8>> = map
                         .range(from.clone()..to.clone())

@@ -54,7 +54,7 @@ pub struct Producer {
 pub enum Refused {
     /// The transaction is no longer open: the producer was fenced, or the broker timed it out.
     NotOpen,
-    /// A partition belongs to another member.
+    /// The group does not know the member. Which partitions it has is not looked at.
     NotMember,
 }
 

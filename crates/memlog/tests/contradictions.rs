@@ -10,7 +10,7 @@ mod world;
 use std::time::Duration;
 
 use engine::Options;
-use engine::ports::Error;
+use engine::ports::{Error, Source as _};
 use engine::view::keys;
 use memlog::MemStore;
 use model::{KindId, Offset};
@@ -383,4 +383,23 @@ fn a_partition_that_is_added_takes_part_from_the_moment_it_exists() {
     site.send(&order("2025-03-20T00:00:00Z", 1).partition(1));
     site.settle_at("2025-04-05");
     assert_eq!(site.england("2025-03", "prescription_orders"), 1);
+}
+
+#[test]
+fn records_that_are_handed_over_again_are_not_counted_again() {
+    let mut site = Site::new("2025-03");
+    let event = login("2025-03-10T00:00:00Z", 1);
+    site.send(&event);
+    site.send(&event);
+    site.turns(20);
+    assert_eq!(site.processes[0].host.tally.counted, 2);
+    let process = &mut site.processes[0];
+    process.source.assign(&[(event.to, Offset(1))]).unwrap();
+    let error = error_of(process);
+    let said = "nhsapp.logins/0 was read from 1 on, but is counted up to 2";
+    assert!(
+        matches!(&error, Error::Contradiction(text) if text.starts_with(said)),
+        "{error}"
+    );
+    assert_eq!(process.host.tally.counted, 2);
 }

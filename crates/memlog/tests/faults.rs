@@ -334,3 +334,77 @@ fn a_clock_that_is_set_back_holds_nothing_up() {
     site.settle();
     assert_eq!(site.cluster.lag(), 0, "committed within minutes");
 }
+
+#[test]
+fn nothing_more_is_counted_than_fits_as_long_as_nothing_can_be_committed() {
+    for (include_payload, limits) in [
+        (false, limits(|limits| limits.letters = 100)),
+        (true, limits(|limits| limits.letter_bytes = 100 * 9)),
+    ] {
+        let mut site = site();
+        site.options.include_payload = include_payload;
+        site.restart(true);
+        let process = &mut site.processes[0];
+        process.instance.set_limits(limits);
+        process.source.set_run_records_max(20);
+        let faults = process.checkpoint_faults.clone();
+        faults.borrow_mut().extend([Fault::Aborted; 10_000]);
+        let now = site.cluster.now().to_string();
+        for number in 0..3000 {
+            let partition = u32::try_from(number % 3).unwrap();
+            site.send(&login(&now, number).partition(partition).no_account());
+        }
+        for _ in 0..600 {
+            site.turns(1);
+            site.cluster
+                .advance_to(site.cluster.now().saturating_add(Duration::from_secs(1)));
+        }
+        let taken = site.processes[0].host.tally.dead_letters;
+        assert!((100..=3 * 120).contains(&taken), "{taken}");
+        assert!(site.seen("CheckpointFailed") > 100);
+        // It is still a member that gives back what it is asked for.
+        site.start();
+        site.turns(20);
+        assert!(site.processes[0].seen("Released") >= 2);
+        faults.borrow_mut().clear();
+        site.settle();
+        let letters = site.cluster.dead_letters();
+        let places: std::collections::BTreeSet<_> = letters
+            .iter()
+            .map(|letter| (letter.partition, letter.offset))
+            .collect();
+        assert_eq!((letters.len(), places.len()), (3000, 3000));
+    }
+}
+
+#[test]
+fn no_more_registers_are_held_than_fit_as_long_as_nothing_can_be_committed() {
+    let mut site = site();
+    let process = &mut site.processes[0];
+    process
+        .instance
+        .set_limits(limits(|limits| limits.delta_bytes = 4096));
+    process.source.set_run_records_max(20);
+    let faults = process.checkpoint_faults.clone();
+    faults.borrow_mut().extend([Fault::Aborted; 10_000]);
+    let now = site.cluster.now().to_string();
+    for number in 0..3000 {
+        site.send(&login(&now, number));
+    }
+    for _ in 0..600 {
+        site.turns(1);
+        site.cluster
+            .advance_to(site.cluster.now().saturating_add(Duration::from_secs(1)));
+    }
+    let counted = site.processes[0].host.tally.counted;
+    assert!((20..1000).contains(&counted), "{counted}");
+    faults.borrow_mut().clear();
+    site.settle_at("2025-04-05");
+    assert_eq!(site.england("2025-03", LOGINS), 3000);
+}
+
+fn limits(set: impl FnOnce(&mut engine::Limits)) -> engine::Limits {
+    let mut limits = engine::Limits::default();
+    set(&mut limits);
+    limits
+}

@@ -190,3 +190,19 @@ fn a_partition_that_nobody_reads_holds_a_month_open() {
     assert_eq!(site.revisions("2025-03").len(), 1);
     assert_eq!(site.revisions("2025-04").len(), 1);
 }
+
+#[test]
+fn an_event_ahead_of_the_clock_does_not_hold_a_month_open_that_its_time_has_passed() {
+    let mut site = Site::new("2025-03");
+    // With its grace March is closed from 2025-04-03T23:00 on. That is when this occurred, by a clock that is ahead.
+    let ahead = "2025-04-03T23:04:00Z";
+    for event in [login(ahead, 1), order(ahead, 1), registration(ahead, 1)] {
+        site.send(&event.arriving("2025-04-03T22:59:00Z"));
+    }
+    site.turns(20);
+    site.cluster.advance_to(at("2025-04-03T22:59:40Z"));
+    site.turns(20);
+    assert_eq!(site.cluster.lag(), 0, "it is committed before the end");
+    site.settle_at("2025-04-03T23:10:00Z");
+    assert_eq!(site.revisions("2025-03").len(), 1);
+}

@@ -39,7 +39,7 @@ fn plan_of(site: &Site, begins_at: Option<Timestamp>) -> Result<Plan, Error> {
     let counts = source.partition_counts()?.unwrap();
     let inputs: Vec<InputLog> = closing::all_partitions(&counts)
         .map(|partition| {
-            let bounds = source.bounds(partition).unwrap().unwrap();
+            let bounds = source.bounds(&[partition]).unwrap().unwrap()[0];
             let (low, high) = (bounds.low, bounds.high);
             InputLog {
                 partition,

@@ -63,6 +63,20 @@ impl Seat {
         self.slot.is_cut_off.get() || self.world.fault(Fault::NoAnswer)
     }
 
+    fn note_input(&self, input: &Input<'_>) {
+        if let Input::Assigned(_) | Input::Revoked(_) | Input::Lost(_) = input {
+            self.world.count(|stats| stats.rebalances += 1);
+        }
+        match input {
+            Input::Nothing => {}
+            Input::Run { partition, records } => self.note(|| {
+                let last = records.last().map(|record| record.offset);
+                format!("reads {} of {partition:?} to {last:?}", records.len())
+            }),
+            other => self.note(|| format!("polls {other:?}")),
+        }
+    }
+
     pub(crate) fn is(&self, variant: Variant) -> bool {
         self.world.setting.variant == Some(variant)
     }
@@ -91,17 +105,17 @@ impl Source for SimSource {
             return Ok(Input::Nothing);
         }
         let input = self.inner.poll(wait)?;
-        if let Input::Assigned(_) | Input::Revoked(_) | Input::Lost(_) = &input {
-            self.seat.world.count(|stats| stats.rebalances += 1);
+        self.seat.note_input(&input);
+        Ok(input)
+    }
+
+    fn poll_group(&mut self, wait: Duration) -> Result<Input<'_>, Error> {
+        self.seat.enter("poll")?;
+        if self.seat.slot.is_cut_off.get() {
+            return Ok(Input::Nothing);
         }
-        match &input {
-            Input::Nothing => {}
-            Input::Run { partition, records } => self.seat.note(|| {
-                let last = records.last().map(|record| record.offset);
-                format!("reads {} of {partition:?} to {last:?}", records.len())
-            }),
-            other => self.seat.note(|| format!("polls {other:?}")),
-        }
+        let input = self.inner.poll_group(wait)?;
+        self.seat.note_input(&input);
         Ok(input)
     }
 
@@ -138,18 +152,17 @@ impl Source for SimSource {
         Ok(offsets)
     }
 
-    fn bounds(&mut self, partition: InputPartition) -> Result<Option<Bounds>, Error> {
+    fn bounds(&mut self, partitions: &[InputPartition]) -> Result<Option<Vec<Bounds>>, Error> {
         self.seat.enter("bounds")?;
         if self.seat.is_unanswered() {
             return Ok(None);
         }
-        let mut bounds = self.inner.bounds(partition)?;
-        if let (Some(bounds), true) = (
-            &mut bounds,
-            self.seat.is(Variant::IdleBeforeOpenTransactions),
-        ) {
-            let stable = self.seat.world.cluster.stable(partition);
-            bounds.high = stable.unwrap_or(bounds.high);
+        let mut bounds = self.inner.bounds(partitions)?;
+        if self.seat.is(Variant::IdleBeforeOpenTransactions) {
+            for (partition, bounds) in partitions.iter().zip(bounds.iter_mut().flatten()) {
+                let stable = self.seat.world.cluster.stable(*partition);
+                bounds.high = stable.unwrap_or(bounds.high);
+            }
         }
         self.seat.interrupt("bounds")?;
         Ok(bounds)

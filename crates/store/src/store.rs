@@ -109,7 +109,6 @@ impl Store for RocksStore {
         for change in changes {
             match change {
                 Change::Put(key, value) => batch.put(key, value),
-                Change::Delete(key) => batch.delete(key),
                 Change::DeleteRange(from, to) => batch.delete_range(from, to),
             }
         }

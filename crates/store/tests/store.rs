@@ -31,7 +31,6 @@ fn change() -> impl Strategy<Value = Change> {
     prop_oneof![
         (key(), prop::collection::vec(any::<u8>(), 0..8))
             .prop_map(|(key, value)| Change::Put(key, value)),
-        key().prop_map(Change::Delete),
         (key(), key()).prop_map(|(one, other)| Change::DeleteRange(
             one.clone().min(other.clone()),
             one.max(other)

@@ -38,10 +38,10 @@ fn topics_are_created_once_and_their_faults_are_named() {
     let mut source = Source::new(&world.cluster, vec![name.clone()]).unwrap();
     let mut id = |_| {
         source
-            .bounds(input(0))
+            .bounds(&[input(0)])
             .ok()
             .flatten()
-            .map(|bounds| bounds.topic_id)
+            .map(|bounds| bounds[0].topic_id)
     };
     let before = wait_for("the id is known", SOON, || id(()));
     assert!(admin.delete_topic(name).unwrap());

@@ -164,7 +164,7 @@ fn a_broker_that_is_away_costs_time_and_nothing_else() {
         matches!(error, CommitError::Aborted(_) | CommitError::Unknown(_)),
         "{error:?}"
     );
-    assert_eq!(member.source.bounds(input(0)).unwrap(), None);
+    assert_eq!(member.source.bounds(&[input(0)]).unwrap(), None);
     assert_eq!(member.source.committed(&[input(0)]).unwrap(), None);
     member.turn();
 

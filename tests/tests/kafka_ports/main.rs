@@ -8,5 +8,6 @@
 mod admin;
 mod committing;
 mod membership;
+mod questions;
 mod reading;
 mod world;

@@ -145,14 +145,12 @@ fn positions(read: &BTreeMap<InputPartition, Vec<i64>>) -> BTreeMap<InputPartiti
 
 /// The ends of the input as the brokers know them.
 fn ends(member: &mut Member, partitions: u32) -> BTreeMap<InputPartition, Offset> {
-    let mut ends = BTreeMap::new();
-    for partition in (0..partitions).map(input) {
-        let bounds = wait_for("the bounds are known", SOON, || {
-            member.source.bounds(partition).unwrap()
-        });
-        ends.insert(partition, bounds.high);
-    }
-    ends
+    let partitions: Vec<InputPartition> = (0..partitions).map(input).collect();
+    let bounds = wait_for("the bounds are known", SOON, || {
+        member.source.bounds(&partitions).unwrap()
+    });
+    let highs = bounds.iter().map(|bounds| bounds.high);
+    partitions.into_iter().zip(highs).collect()
 }
 
 #[test]
@@ -183,9 +181,9 @@ fn a_position_is_past_aborted_records_and_markers_and_never_past_an_open_transac
     send(&mut loader, topic, 0, 2);
     loader.flush().unwrap();
     let bounds = wait_for("the bounds are known", SOON, || {
-        member.source.bounds(input(0)).unwrap()
+        member.source.bounds(&[input(0)]).unwrap()
     });
-    assert_eq!((bounds.low, bounds.high), (Offset(0), Offset(10)));
+    assert_eq!((bounds[0].low, bounds[0].high), (Offset(0), Offset(10)));
     loader.commit().unwrap();
     member.until("it is at the new end", |member| {
         member.ends[&input(0)] == Offset(11)
@@ -286,4 +284,51 @@ fn asked_back(member: &mut Member) -> Option<Vec<InputPartition>> {
         Input::Revoked(owed) => Some(owed),
         _ => None,
     }
+}
+
+#[test]
+fn whoever_wants_no_records_is_told_of_rebalances_and_reads_on_later_from_where_it_was() {
+    let Some(kafka) = installation_or_skip() else {
+        return;
+    };
+    let world = World::new(Broker::shared(kafka), 2);
+    world.load(0, 3);
+    world.load(1, 3);
+    let mut first = world.source();
+    let mut second = world.source();
+    first.source.join().unwrap();
+    first.until("it has read both", |member| member.ends.len() == 2);
+    // Some of this is fetched by the time that it is not wanted any more.
+    world.load(0, 40);
+    world.load(1, 40);
+    first.turn();
+    second.from = (0..2).map(|of| (input(of), Offset(3))).collect();
+    second.source.join().unwrap();
+    let owed = wait_for("one is asked back", SOON, || {
+        second.turn();
+        match first.source.poll_group(SLICE).unwrap() {
+            Input::Revoked(owed) => Some(owed),
+            Input::Nothing => None,
+            other => panic!("{other:?}"),
+        }
+    });
+    let read_of_owed = first.read[&owed[0]].len();
+    second
+        .from
+        .insert(owed[0], Offset(i64::try_from(read_of_owed).unwrap()));
+    first.owned.retain(|partition| !owed.contains(partition));
+    first.source.unassign(&owed).unwrap();
+    let kept = *first.owned.first().unwrap();
+    wait_until("both read the rest", SOON, || {
+        first.turn();
+        second.turn();
+        let read = second.read.get(&owed[0]).map_or(0, Vec::len);
+        first.read[&kept].len() >= 43 && read_of_owed + read >= 43
+    });
+    let all: Vec<i64> = (0..43).collect();
+    assert_eq!(first.read[&kept], all);
+    let by_second = second.read.remove(&owed[0]).unwrap_or_default();
+    assert_eq!([&*first.read[&owed[0]], &*by_second].concat(), all);
+    first.source.leave();
+    second.source.leave();
 }

@@ -3,7 +3,8 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-/// A loop that has not turned for this long hangs; the longest step is a commit, a commit while the broker is away, stays below.
+/// A loop that has not turned for this long hangs; the longest turn asks a few questions and commits
+/// one transaction, each of which waits for a broker that is away for seconds only.
 const TURN_MAX: Duration = Duration::from_secs(30);
 
 /// Nobody has said yet how many records are left.

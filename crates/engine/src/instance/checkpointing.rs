@@ -1,5 +1,6 @@
 //! When checkpoints are committed, and what follows when that fails.
 
+use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::time::Duration;
 
@@ -23,53 +24,77 @@ impl Instance {
         now: Timestamp,
     ) -> Result<(), Error> {
         self.note_floors(now);
+        if self.uncommitted.is_empty() && self.is_checkpoint_due(now) {
+            self.uncommitted = self.owned.keys().copied().collect();
+        }
+        let mut left = std::mem::take(&mut self.uncommitted);
+        let result = self.checkpoint(ports, &mut left, now);
+        self.uncommitted = left;
+        result.map(drop)
+    }
+
+    fn is_checkpoint_due(&self, now: Timestamp) -> bool {
         let interval = self.options.checkpoint_interval;
+        let is_overdue = |since: Timestamp| now >= since.saturating_add(interval);
+        self.is_over_limits()
+            || self
+                .owned
+                .values()
+                .any(|owned| owned.idle_is_due || owned.changed_since.is_some_and(is_overdue))
+    }
+
+    /// Whether what is counted and not committed is as large as it may get.
+    pub(super) fn is_over_limits(&self) -> bool {
         let mut held = 0;
-        let mut is_due = false;
+        let mut is_over = false;
         for owned in self.owned.values() {
             let bytes = owned.aggregate.delta.changed_bytes();
             held += bytes;
-            is_due |= owned.idle_is_due
-                || bytes >= self.limits.partition_bytes
+            is_over |= bytes >= self.limits.partition_bytes
                 || owned.aggregate.dead_letters.len() >= self.limits.letters
-                || owned.letter_bytes >= self.limits.letter_bytes
-                || owned
-                    .changed_since
-                    .is_some_and(|since| now >= since.saturating_add(interval));
+                || owned.letter_bytes >= self.limits.letter_bytes;
         }
-        if is_due || held >= self.limits.delta_bytes {
-            let owned: Vec<InputPartition> = self.owned.keys().copied().collect();
-            self.checkpoint(ports, &owned, now)?;
-        }
-        Ok(())
+        is_over || held >= self.limits.delta_bytes
     }
 
-    /// Commits what has changed in these partitions, in as many transactions as it takes.
+    /// Commits what has changed in these partitions, in one transaction as far as that reaches, and takes those away
+    /// that it has dealt with. False if nothing can be committed now.
     pub(super) fn checkpoint(
         &mut self,
         ports: &mut Ports<'_>,
-        partitions: &[InputPartition],
+        left: &mut BTreeSet<InputPartition>,
         now: Timestamp,
-    ) -> Result<(), Error> {
+    ) -> Result<bool, Error> {
         if now < self.commit_not_before {
-            return Ok(());
+            return Ok(false);
         }
+        let idle = self.idle_among(ports, left)?;
         let mut checkpoints = Vec::new();
+        let mut unchanged = BTreeSet::new();
         let mut bytes = 0;
-        for (index, partition) in partitions.iter().enumerate() {
-            if let Some(checkpoint) = self.prepare(ports, *partition)? {
-                bytes += checkpoint.bytes();
-                checkpoints.push(checkpoint);
-            }
-            let is_last = index + 1 == partitions.len();
-            if !checkpoints.is_empty() && (is_last || bytes >= self.limits.transaction_bytes) {
-                bytes = 0;
-                if !self.commit(ports, std::mem::take(&mut checkpoints), now)? {
-                    break;
-                }
+        for partition in left.iter() {
+            let Some(checkpoint) = self.prepare(ports, *partition, idle.contains(partition))?
+            else {
+                unchanged.insert(*partition);
+                continue;
+            };
+            bytes += checkpoint.bytes();
+            checkpoints.push(checkpoint);
+            if bytes >= self.limits.transaction_bytes {
+                break;
             }
         }
-        Ok(())
+        left.retain(|partition| !unchanged.contains(partition));
+        if checkpoints.is_empty() {
+            return Ok(true);
+        }
+        let partitions = checkpoints.iter().map(|checkpoint| checkpoint.partition);
+        let partitions: BTreeSet<InputPartition> = partitions.collect();
+        let is_committed = self.commit(ports, checkpoints, now)?;
+        if is_committed {
+            left.retain(|partition| !partitions.contains(partition));
+        }
+        Ok(is_committed)
     }
 
     /// Gives up what was counted since the last checkpoint and takes the partitions anew, from what is
@@ -127,13 +152,13 @@ impl Instance {
         &mut self,
         ports: &mut Ports<'_>,
         partition: InputPartition,
+        idle: bool,
     ) -> Result<Option<Checkpoint>, Error> {
-        let idle = self.is_idle_now(ports, partition)?;
         let Some(owned) = self.owned.get_mut(&partition) else {
             return Ok(None);
         };
         owned.idle_is_due &= idle;
-        if owned.changed_since.is_none() && !owned.idle_is_due {
+        if !owned.may_have_changed() {
             return Ok(None);
         }
         let owned = &self.owned[&partition];
@@ -162,27 +187,30 @@ impl Instance {
             });
         }
         let (aggregate, partials) = (&owned.aggregate, self.partials_partitions);
-        let from = owned.committed;
         checkpoint::prepare(
             &self.options,
             &self.view,
             ports.store,
             aggregate,
-            from,
             statement,
             partials,
         )
         .map(Some)
     }
 
-    /// Whether a checkpoint made now may state the partition to be idle: nothing was counted since it was found
-    /// so, and it stands at the high watermark still.
-    fn is_idle_now(&self, ports: &mut Ports<'_>, partition: InputPartition) -> Result<bool, Error> {
-        let Some(owned) = self.owned.get(&partition).filter(|owned| owned.is_idle()) else {
-            return Ok(false);
+    /// Of which partitions a checkpoint made now may state that they are idle: nothing was counted since they were
+    /// found so, and they stand at the high watermark still. Only those are asked about that have something to commit.
+    fn idle_among(
+        &mut self,
+        ports: &mut Ports<'_>,
+        partitions: &BTreeSet<InputPartition>,
+    ) -> Result<BTreeSet<InputPartition>, Error> {
+        let may_be_idle = |partition: &&InputPartition| {
+            let owned = self.owned.get(partition);
+            owned.is_some_and(|owned| owned.is_idle() && owned.may_have_changed())
         };
-        let bounds = ports.source.bounds(partition)?;
-        Ok(bounds.is_some_and(|bounds| bounds.high == owned.aggregate.position))
+        let asked: Vec<_> = partitions.iter().filter(may_be_idle).copied().collect();
+        self.at_their_ends(ports, &asked)
     }
 
     /// Commits one transaction; false if that failed and the rest had better wait.

@@ -109,9 +109,7 @@ impl Instance {
         }
         // The next step reads this one back before it decides anything.
         match release {
-            None => ports
-                .host
-                .observe(&Occurrence::SettingsRecorded { number: 1 }),
+            None => ports.host.observe(&Occurrence::SettingsRecorded),
             Some((month, revision, reason)) => {
                 let records = records.len();
                 ports.host.observe(&Occurrence::MonthReleased {

@@ -89,6 +89,11 @@ impl Owned {
         self.is_idle && self.is_at_end
     }
 
+    /// Whether there may be something to commit.
+    pub(super) fn may_have_changed(&self) -> bool {
+        self.changed_since.is_some() || self.idle_is_due
+    }
+
     /// Whether a checkpoint with that floor would say something new.
     pub(super) fn has_changed(&self, floor: Month) -> bool {
         self.aggregate.position > self.committed || floor > self.aggregate.floor

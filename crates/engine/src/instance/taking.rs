@@ -6,6 +6,8 @@
 //! where they ended after the stable offset was fetched; whatever the former owner committed is below. So are the
 //! settings of a new filling, if the topic was filled anew meanwhile.
 
+use std::time::Duration;
+
 use model::{InputPartition, Offset, Timestamp};
 
 use super::Instance;
@@ -16,6 +18,9 @@ use crate::ports::{Bounds, Error, Ports, Published};
 use crate::view::Stated;
 use crate::window::Window;
 use crate::{Occurrence, Options, checkpoint, settings};
+
+/// Pause after a question about claims that was not answered. It may have taken seconds, in which nothing was counted.
+const RETRY_PAUSE: Duration = Duration::from_secs(5);
 
 /// An assigned partition that is not counted yet.
 #[derive(Debug, Default)]
@@ -43,10 +48,17 @@ enum Verdict {
     Wait,
 }
 
+/// A claim that can be taken, and where counting goes on: none for the beginning of the log.
+type Ready = (InputPartition, Option<Offset>);
+
 impl Instance {
     /// Takes the partitions that can be taken.
     pub(super) fn take(&mut self, ports: &mut Ports<'_>, now: Timestamp) -> Result<(), Error> {
         if self.claims.is_empty() || self.agreed_settings.is_none() {
+            self.asked_alone = None;
+            return Ok(());
+        }
+        if now < self.take_not_before {
             return Ok(());
         }
         let unknown: Vec<InputPartition> = self
@@ -60,22 +72,23 @@ impl Instance {
             let offsets: Vec<_> = unknown.into_iter().zip(committed).collect();
             self.look(ports, &offsets)?;
         }
-        let waiting: Vec<InputPartition> = self.claims.keys().copied().collect();
+        let mut ready = Vec::new();
+        for partition in self.claims.keys() {
+            if let Verdict::Take(position) = self.judge(ports, *partition)? {
+                ready.push((*partition, position));
+            }
+        }
         let mut taken = Vec::new();
-        for partition in waiting {
-            let position = match self.judge(ports, partition)? {
-                Verdict::Take(position) => position,
-                Verdict::Wait => continue,
-            };
-            let Some(bounds) = ports.source.bounds(partition)? else {
-                continue;
-            };
+        for ((partition, position), bounds) in self.with_bounds(ports, ready)? {
             let position = position.unwrap_or(bounds.low);
             self.check_log(partition, position, bounds)?;
             let owned = self.restore(ports, partition, position, bounds.topic_id, now)?;
             self.owned.insert(partition, owned);
             self.claims.remove(&partition);
             taken.push((partition, position));
+        }
+        if self.is_unanswered {
+            self.take_not_before = now.saturating_add(RETRY_PAUSE);
         }
         if !taken.is_empty() {
             ports.source.assign(&taken)?;
@@ -87,6 +100,27 @@ impl Instance {
             }
         }
         Ok(())
+    }
+
+    /// Asks for the bounds of claims that are ready, all at once. Brokers answer nothing about any if one of them has
+    /// no leader: from then on it is one at a time, in turn, until none are left.
+    fn with_bounds(
+        &mut self,
+        ports: &mut Ports<'_>,
+        mut ready: Vec<Ready>,
+    ) -> Result<Vec<(Ready, Bounds)>, Error> {
+        if let Some(last) = self.asked_alone {
+            let next = ready.iter().position(|(partition, _)| *partition > last);
+            let first = ready.iter().copied().next();
+            let next = next.map(|index| ready[index]).or(first);
+            ready = next.into_iter().collect();
+        }
+        let asked: Vec<InputPartition> = ready.iter().map(|(partition, _)| *partition).collect();
+        let bounds = self.bounds(ports, &asked)?;
+        if bounds.is_none() || self.asked_alone.is_some() {
+            self.asked_alone = asked.last().copied().or(self.asked_alone);
+        }
+        Ok(ready.into_iter().zip(bounds.unwrap_or_default()).collect())
     }
 
     /// Whether the group's offset of a claim is not known, or contradicts a view that has read all there was when it
@@ -115,8 +149,9 @@ impl Instance {
                 }
                 seen => *seen = None,
             }
-            if ends.is_none() {
+            if ends.is_none() && !self.is_unanswered {
                 ends = ports.journal.ends()?;
+                self.is_unanswered = ends.is_none();
             }
             let end = |of: Published| {
                 let found = ends.iter().flatten().find(|(at, _)| *at == of);
@@ -174,6 +209,19 @@ impl Instance {
         Error::Contradiction(format!(
             "the topic of {} is another one of the same name than the one counted so far: its records can't \
              be told from those already counted; recount with `appmi reset`",
+            self.name(partition)
+        ))
+    }
+
+    /// Records came that are counted: to go on would count them twice.
+    pub(super) fn counted_already(
+        &self,
+        partition: InputPartition,
+        offset: Offset,
+        position: Offset,
+    ) -> Error {
+        Error::Contradiction(format!(
+            "{} was read from {offset} on, but is counted up to {position}: its records would count twice",
             self.name(partition)
         ))
     }

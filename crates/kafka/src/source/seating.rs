@@ -8,7 +8,7 @@
 use std::time::Duration;
 
 use engine::Error;
-use engine::ports::Source as _;
+use engine::ports::{Bounds, Source as _};
 use model::{InputPartition, Offset};
 use rdkafka::consumer::Consumer as _;
 use rdkafka::error::RDKafkaErrorCode as Code;
@@ -123,7 +123,8 @@ impl Source {
         partition: InputPartition,
         position: Offset,
     ) -> Result<bool, Error> {
-        let bounds = self.bounds(partition)?;
-        Ok(bounds.is_none_or(|bounds| (bounds.low..=bounds.high).contains(&position)))
+        let bounds = self.bounds(&[partition])?;
+        let may_be = |bounds: Vec<Bounds>| (bounds[0].low..=bounds[0].high).contains(&position);
+        Ok(bounds.is_none_or(may_be))
     }
 }

@@ -15,10 +15,12 @@ use workload::{Item, Practices};
 pub(crate) mod events;
 pub(crate) mod faults;
 pub(crate) mod site;
+pub(crate) mod watched;
 
 pub(crate) use events::{at, login, order, registration};
 pub(crate) use faults::{Fault, Faulty, Plan};
 pub(crate) use site::Site;
+pub(crate) use watched::Watched;
 
 pub(crate) fn month(text: &str) -> Month {
     text.parse().unwrap()
@@ -92,7 +94,7 @@ impl Host for TestHost {
 /// A running instance: dropping it without [`Process::stop`] is a crash.
 pub(crate) struct Process {
     pub(crate) host: TestHost,
-    pub(crate) source: MemSource,
+    pub(crate) source: Watched,
     checkpoints: Faulty<MemCheckpoints>,
     pub(crate) journal: MemJournal,
     releases: Faulty<MemReleases>,
@@ -119,7 +121,7 @@ impl Process {
             seen: Vec::new(),
             tally: Tally::default(),
         };
-        let mut source = MemSource::new(cluster);
+        let mut source = Watched::new(MemSource::new(cluster));
         let (checkpoint_faults, release_faults) = (Plan::default(), Plan::default());
         let mut checkpoints = Faulty::new(MemCheckpoints::new(&source, name), &checkpoint_faults);
         let mut journal = MemJournal::new(cluster);
