@@ -4,7 +4,7 @@ use std::path::Path;
 
 use kafka::{Admin, Cluster, Inspection};
 use model::Kinds;
-use store::{OpenError, RocksStore, Sizes};
+use store::RocksStore;
 
 use crate::config::{Config, Kafka, Outside, Refused, Topics};
 use crate::exit::Exit;
@@ -72,31 +72,34 @@ impl Findings {
     }
 
     fn check_state(&mut self, dir: &Path) {
-        if !dir.exists() {
-            match tempfile::tempdir_in(nearest(dir)) {
-                Ok(_) => self.good.push(format!(
-                    "the state directory {} will be made",
-                    dir.display()
-                )),
-                Err(error) => self.wrong(format!(
-                    "state.dir: {} can't be made: {error}; name a folder that can be written",
-                    dir.display()
-                )),
-            }
-            return;
-        }
-        match RocksStore::open(dir, Sizes::default()) {
-            Ok(store) => match engine::view::check_format(&store) {
-                Ok(_) => self
-                    .good
-                    .push(format!("the state directory {} can be used", dir.display())),
-                Err(error) => self.failed(&error),
-            },
-            Err(OpenError::InUse(dir)) => self.good.push(format!(
+        if RocksStore::is_in_use(dir) {
+            self.good.push(format!(
                 "the state directory {} is in use by a running instance",
                 dir.display()
+            ));
+            return;
+        }
+        if RocksStore::is_in(dir) {
+            match RocksStore::open_to_read(dir).map(|store| engine::view::check_format(&store)) {
+                Ok(Ok(_)) => {}
+                Ok(Err(error)) => return self.failed(&error),
+                Err(error) => return self.wrong(format!("state.dir: {error}")),
+            }
+        }
+        let (outlook, probe) = if dir.exists() {
+            let probe = tempfile::tempfile_in(dir).map(drop);
+            ("can be used", probe)
+        } else {
+            ("will be made", tempfile::tempdir_in(nearest(dir)).map(drop))
+        };
+        let dir = dir.display();
+        match probe {
+            Ok(()) => self
+                .good
+                .push(format!("the state directory {dir} {outlook}")),
+            Err(error) => self.wrong(format!(
+                "state.dir: {dir} can't be written: {error}; name a folder that can be"
             )),
-            Err(error) => self.wrong(format!("state.dir: {error}")),
         }
     }
 
