@@ -22,8 +22,8 @@ const CONFIGURATION: Option<i32> = Some(78);
 const PASSWORD: &str = "open sesame";
 
 /// The users of SASL/PLAIN; each test has its own.
-const USERS: [&str; 12] = [
-    "plain", "all", "w0", "w1", "w2", "w3", "w4", "w5", "w6", "w7", "w8", "w9",
+const USERS: [&str; 13] = [
+    "plain", "all", "blind", "w0", "w1", "w2", "w3", "w4", "w5", "w6", "w7", "w8", "w9",
 ];
 
 /// A broker with an open listener for whoever makes the tests, and two for users.
@@ -281,7 +281,7 @@ fn each_right_is_needed_and_where_one_is_missing_it_says_which() {
     assert_eq!(count, 16);
     for missing in 0..count {
         let mut deployment = fortress.deployment();
-        let user = USERS[2 + missing % 10];
+        let user = USERS[3 + missing % 10];
         let principal = format!("User:{user}");
         let grants = least(&deployment);
         let (left_out, says) = (&grants[missing].acl, &grants[missing].says);
@@ -301,6 +301,41 @@ fn each_right_is_needed_and_where_one_is_missing_it_says_which() {
         assert!(
             log.contains("grant the user"),
             "without {left_out:?}: {log}"
+        );
+    }
+}
+
+#[test]
+fn check_names_every_topic_that_can_not_be_looked_at_and_goes_on() {
+    let Some(kafka) = installation_or_skip() else {
+        return;
+    };
+    let fortress = fortress(kafka);
+    let mut deployment = fortress.deployment();
+    let mut instance = deployment.run();
+    instance.until_logged("settings recorded");
+    assert_eq!(instance.stop(), DONE);
+    let topics = &deployment.topics;
+    let hidden = [&topics.inputs[1], &topics.dead_letters];
+    let left_out = hidden.map(|topic| Acl::topic(Acl::DESCRIBE_CONFIGS, topic));
+    let given: Vec<_> = least(&deployment)
+        .into_iter()
+        .filter(|grant| !left_out.contains(&grant.acl))
+        .map(|grant| ("User:blind".to_owned(), grant.acl))
+        .collect();
+    allow(&fortress.broker.bootstrap(), &given);
+    let mut problems = hidden
+        .map(|topic| format!("the settings of {topic}"))
+        .to_vec();
+    problems.push("sketch.precision is recorded as 16, here it is 12".to_owned());
+    fortress.by_sasl(&mut deployment.configuration, "PLAIN", "blind");
+    deployment.configuration.set("sketch.precision", "12");
+    let answer = deployment.appmi(&["check"]);
+    assert_eq!(answer.code, CONFIGURATION, "{answer:?}");
+    for problem in problems {
+        assert!(
+            answer.stderr.contains(&problem),
+            "`{problem}` in {answer:?}"
         );
     }
 }

@@ -1,15 +1,18 @@
 //! `appmi check`: everything that `run` will need, looked at without changing anything, all problems at once.
 
+use std::io::ErrorKind;
+use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 
-use kafka::{Admin, Cluster, Inspection};
+use kafka::{Admin, Cluster, Inspection, Journal, Role};
 use model::Kinds;
 use store::RocksStore;
 
 use crate::config::{Config, Kafka, Outside, Refused, Topics};
 use crate::exit::Exit;
 use crate::output;
-use crate::{run, settings};
+use crate::run;
+use crate::settings::{self, Recorded};
 
 /// Checks the state directory, the client properties, the broker, the topics and the recorded settings. Where the
 /// configuration, the key file or the reference data cannot stand, whatever of the rest does not depend on it.
@@ -27,34 +30,20 @@ pub fn check(config: Result<Config, Refused>) -> Exit {
     if let Some(dir) = &outside.state_dir {
         findings.check_state(dir);
     }
+    if let Some(listen) = outside.http_listen {
+        findings.check_http(listen);
+    }
     if let Some(kafka) = &outside.kafka {
         findings.check_kafka(kafka, outside.topics.as_ref(), config.as_ref());
     }
-    if findings.problems.is_empty() {
-        let text = format!(
-            "{}\neverything is as `appmi run` needs it\n",
-            findings.good.join("\n")
-        );
-        return if output::answer(&text).is_ok() {
-            Exit::Done
-        } else {
-            Exit::World
-        };
-    }
-    output::refuse(
-        "not everything is as `appmi run` needs it",
-        &findings.problems,
-    );
-    if findings.is_configuration {
-        Exit::Configuration
-    } else {
-        Exit::World
-    }
+    findings.tell()
 }
 
 #[derive(Debug, Default)]
 struct Findings {
     good: Vec<String>,
+    /// What is allowed and not wise, or not for sure.
+    remarks: Vec<String>,
     problems: Vec<String>,
     /// Whether any of the problems is for the operator's configuration, rather than a failure of the world.
     is_configuration: bool,
@@ -103,6 +92,20 @@ impl Findings {
         }
     }
 
+    /// Listens for a moment.
+    fn check_http(&mut self, listen: SocketAddr) {
+        match TcpListener::bind(listen) {
+            Ok(_) => self.good.push(format!("HTTP can be served on {listen}")),
+            Err(error) if error.kind() == ErrorKind::AddrInUse => self.remarks.push(format!(
+                "http.listen: {listen} is in use; unless it is by a running instance, name another one"
+            )),
+            Err(error) => self.wrong(format!(
+                "http.listen: {listen} can't be listened on: {error}; set it to a free address of this machine, or to \
+                 \"\" for none"
+            )),
+        }
+    }
+
     fn check_kafka(
         &mut self,
         kafka: &Kafka,
@@ -128,38 +131,80 @@ impl Findings {
         }
         let Some((owned, kinds)) = topics else { return };
         let topics = run::topics(owned, kinds);
-        let inspections = match admin.inspect(&topics) {
-            Ok(inspections) => inspections,
-            Err(error) => return self.failed(&error),
-        };
-        let faults: Vec<String> = inspections.iter().flat_map(Inspection::faults).collect();
-        if !faults.is_empty() {
-            faults.into_iter().for_each(|fault| self.wrong(fault));
-            return;
-        }
-        self.good
-            .push(format!("{} topics are as they must be", inspections.len()));
-        if let Some(config) = config {
-            self.check_settings(&cluster, &topics, config);
+        match admin.inspect(&topics) {
+            Ok(inspections) => self.check_topics(&cluster, &topics, &inspections, config),
+            Err(error) => self.failed(&error),
         }
     }
 
-    fn check_settings(&mut self, cluster: &Cluster, topics: &kafka::Topics, config: &Config) {
-        match settings::recorded(cluster, topics, config) {
-            Ok(recorded) => {
-                let differences = recorded.differences();
-                if !differences.is_empty() {
-                    self.wrong(differences.to_text());
-                } else if let Some(in_force) = recorded.in_force {
-                    self.good.push(format!(
-                        "settings {} are in force and the same",
-                        in_force.number
-                    ));
-                } else {
-                    self.good.push("no settings are recorded yet".to_owned());
-                }
+    fn check_topics(
+        &mut self,
+        cluster: &Cluster,
+        topics: &kafka::Topics,
+        inspections: &[Inspection],
+        config: Option<&Config>,
+    ) {
+        if inspections.iter().all(|of| of.faults.is_empty()) {
+            let count = inspections.len();
+            self.good
+                .push(format!("{count} topics are as they must be"));
+        }
+        for inspection in inspections {
+            inspection
+                .faults
+                .iter()
+                .for_each(|fault| self.failed(fault));
+            self.remarks.extend(inspection.remarks.clone());
+        }
+        let count = |role| {
+            let mut inspections = inspections.iter();
+            inspections.find(|of| of.role == role)?.partitions()
+        };
+        if let Some(config) = config
+            && count(Role::Partials).is_some()
+        {
+            let recorded = Journal::of_partials(cluster, topics.clone()).and_then(|mut journal| {
+                settings::recorded(&mut journal, config, count(Role::MonthClose))
+            });
+            match recorded {
+                Ok(recorded) => self.check_settings(&recorded),
+                Err(error) => self.failed(&error),
             }
-            Err(error) => self.failed(&error),
+        }
+    }
+
+    fn check_settings(&mut self, recorded: &Recorded) {
+        let differences = recorded.differences();
+        if !differences.is_empty() {
+            self.wrong(differences.to_text());
+        } else if let Some(in_force) = &recorded.in_force {
+            self.good.push(format!(
+                "settings {} are in force and the same",
+                in_force.number
+            ));
+        } else {
+            self.good.push("no settings are recorded yet".to_owned());
+        }
+    }
+
+    /// Says it all.
+    fn tell(self) -> Exit {
+        let remarks = output::remarks(&self.remarks);
+        if self.problems.is_empty() {
+            let good = self.good.join("\n");
+            let text = format!("{good}\n{remarks}everything is as `appmi run` needs it\n");
+            return match output::answer(&text) {
+                Ok(()) => Exit::Done,
+                Err(_) => Exit::World,
+            };
+        }
+        // What is wrong matters more than whether anybody reads this.
+        let _ = output::answer(&remarks);
+        output::refuse("not everything is as `appmi run` needs it", &self.problems);
+        if self.is_configuration {
+            Exit::Configuration
+        } else {
+            Exit::World
         }
     }
 }
