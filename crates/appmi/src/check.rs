@@ -132,7 +132,15 @@ impl Findings {
         let Some((owned, kinds)) = topics else { return };
         let topics = run::topics(owned, kinds);
         match admin.inspect(&topics) {
-            Ok(inspections) => self.check_topics(&cluster, &topics, &inspections, config),
+            Ok(inspections) => {
+                self.check_topics(&cluster, &topics, &inspections, config);
+                let missing = admin.missing_rights(&inspections, cluster.group_id());
+                missing.iter().for_each(|right| self.failed(right));
+                self.remarks.push(format!(
+                    "whether the user has Write on transactional ids that begin with `{}-` can't be looked at",
+                    cluster.group_id()
+                ));
+            }
             Err(error) => self.failed(&error),
         }
     }

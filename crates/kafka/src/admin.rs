@@ -19,7 +19,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use crate::cluster::Cluster;
 use crate::context::{Consumer, Context as Notes, Detached};
 use crate::lookup::serve;
-use crate::native;
+use crate::native::{self, Rights};
 use crate::topics::{Found, Inspection, Role, Topics, remark};
 use crate::trouble::{Trouble, code_of, stopping_code};
 
@@ -172,6 +172,55 @@ impl Admin {
         }
     }
 
+    /// Which rights the user lacks, on the topics that are there and on the group; Write on transactional ids can't be
+    /// looked at without using one.
+    #[must_use]
+    pub fn missing_rights(&self, inspections: &[Inspection], group: &str) -> Vec<Error> {
+        let mut missing = Vec::new();
+        for inspection in inspections {
+            let topic = &inspection.topic;
+            if inspection.partitions().is_none() {
+                continue;
+            }
+            match native::topic_rights(&self.observer, topic, ANSWER_WITHIN) {
+                Ok(Some(rights)) => {
+                    let (reads, writes) = inspection.role.reads_and_writes();
+                    if reads && !rights.read {
+                        missing.push(ungranted("Read", &format!("the topic {topic}")));
+                    }
+                    if writes && !rights.write {
+                        missing.push(ungranted("Write", &format!("the topic {topic}")));
+                    }
+                }
+                Ok(None) => {}
+                Err(code) => missing.push(refused(&format!("the rights on {topic}"), code)),
+            }
+        }
+        match self.group_rights(group) {
+            Ok(Some(rights)) if !rights.read => {
+                missing.push(ungranted("Read", &format!("the group {group}")));
+            }
+            // Brokers that tell nothing of a group that does not exist yet.
+            Ok(_) | Err(Code::GroupIdNotFound) => {}
+            Err(code) => missing.push(refused(&format!("the rights on the group {group}"), code)),
+        }
+        missing
+    }
+
+    /// The first question about any group makes brokers create the topic that they keep offsets in: nobody is the
+    /// coordinator until they have.
+    fn group_rights(&self, group: &str) -> Result<Option<Rights>, Code> {
+        let until = Instant::now() + ANSWER_WITHIN;
+        loop {
+            match native::group_rights(&self.observer, group, ANSWER_WITHIN) {
+                Err(code) if Trouble::of(code) == Trouble::Passing && Instant::now() < until => {
+                    thread::sleep(LOOK_EVERY);
+                }
+                answer => return answer,
+            }
+        }
+    }
+
     fn settings(&self, topic: &str) -> Result<ConfigResource, Error> {
         let what = format!("the settings of {topic}");
         let asked = [ResourceSpecifier::Topic(topic)];
@@ -309,6 +358,10 @@ fn done(what: &str, answer: Result<Vec<Answer>, KafkaError>, already: Code) -> R
         Some(Err((_, code))) => Err(refused(what, code)),
         None => Err(Error::World(format!("{what}: not answered"))),
     }
+}
+
+fn ungranted(right: &str, on: &str) -> Error {
+    Error::Configuration(format!("grant the user {right} on {on}"))
 }
 
 /// A command does not wait for what passes by itself: the person who gave it may do so.

@@ -87,6 +87,15 @@ impl Role {
         }
     }
 
+    /// Whether appmi reads topics of this role, and whether it writes them.
+    pub(crate) fn reads_and_writes(self) -> (bool, bool) {
+        match self {
+            Self::Input => (true, false),
+            Self::Partials | Self::MonthClose => (true, true),
+            Self::DeadLetters => (false, true),
+        }
+    }
+
     /// What is wrong with a topic of this role, each with what it should be. `value` gives a setting of the
     /// topic, where the broker tells it.
     pub(crate) fn faults<'a>(self, value: impl Fn(&str) -> Option<&'a str>) -> Vec<String> {
@@ -139,8 +148,8 @@ pub(crate) fn remark<'a>(copies: usize, value: impl Fn(&str) -> Option<&'a str>)
         .is_ok_and(|in_sync: usize| in_sync >= IN_SYNC);
     (copies < COPIES || !is_enough).then(|| {
         format!(
-            "the replication factor is {copies} and {IN_SYNC_MIN} is {in_sync}: only with {COPIES} and {IN_SYNC} or more \
-             is the loss of a broker no loss of events or counts"
+            "the replication factor is {copies} and {IN_SYNC_MIN} is {in_sync}; {COPIES} and {IN_SYNC} outlive the loss of \
+             a broker"
         )
     })
 }
