@@ -21,9 +21,16 @@ soak: kafka ## several instances under faults on a real Kafka: ROUNDS=20 SEED=1
 	cargo build -p appmi
 	APPMI_ROUNDS=$(or $(ROUNDS),20) APPMI_SEED=$(or $(SEED),1) cargo test -p tests --test soak -- --nocapture
 
-bench: ## the benchmarks
-	@scripts/setup.sh
-	cargo bench --workspace --benches --profile dev
+bench: kafka ## the benchmarks, in the order of docs/benchmarks.md
+	cargo build -p appmi
+	cargo bench -p sketch --profile dev --bench accuracy
+	cargo bench -p benches --profile dev --bench micro
+	cargo bench -p benches --profile dev --bench rocksdb
+	cargo test -p tests --test national_checkpoint -- --nocapture
+	cargo bench -p benches --profile dev --bench month
+	cargo bench -p benches --profile dev --bench drain
+	cargo bench -p workload --profile dev --bench residence
+	cargo bench -p benches --profile dev --bench traffic
 
 fuzz: ## fuzz every decoder, SECONDS each (60), with cargo-fuzz
 	@scripts/fuzz.sh $(or $(SECONDS),60)

@@ -1,10 +1,11 @@
 //! What an operator does beside running: each command on a real broker, its words and its exit code.
 
 use std::fs;
+use std::net::TcpListener;
 
 use model::Kinds;
 use serde_json::Value;
-use tests::system::{Answer, Deployment, Feed, Instance, SOON, workload_options};
+use tests::system::{Answer, Deployment, Feed, Instance, Operator, SOON, workload_options};
 use tests::{Broker, installation_or_skip};
 use workload::{Profile, Workload};
 
@@ -150,6 +151,95 @@ fn check_names_every_problem_at_once() {
     deployment.configuration.set("sketch.precision", "12");
     let faults = ["sketch.precision is recorded as 16, here it is 12"];
     assert_answer(&deployment.appmi(&["check"]), CONFIGURATION, &[], &faults);
+}
+
+#[test]
+fn check_compares_the_recorded_settings_also_where_topics_have_faults() {
+    let Some(kafka) = installation_or_skip() else {
+        return;
+    };
+    let mut deployment = deployment(Broker::shared(kafka));
+    assert_eq!(run(&deployment).stop(), DONE);
+    deployment.configuration.set("sketch.precision", "12");
+    deployment
+        .configuration
+        .set_text("topics.prescription_orders", "none.such");
+    assert!(
+        deployment
+            .admin()
+            .delete_topic(&deployment.topics.month_close)
+            .unwrap()
+    );
+    let missing = format!("the topic {} is missing", deployment.topics.month_close);
+    let problems = [
+        "the input topic none.such is missing",
+        &missing,
+        "sketch.precision is recorded as 16, here it is 12",
+    ];
+    let answer = deployment.appmi(&["check"]);
+    assert_answer(&answer, CONFIGURATION, &[], &problems);
+    assert!(!answer.stderr.contains("month-close topic is recorded"));
+}
+
+#[test]
+fn partitions_that_were_added_to_owned_topics_are_named() {
+    let Some(kafka) = installation_or_skip() else {
+        return;
+    };
+    let broker = Broker::shared(kafka);
+    let deployment = deployment(broker);
+    let operator = Operator::new(broker, &deployment);
+    let topics = &deployment.topics;
+    // Nothing is recorded that they could differ from.
+    operator.add_partitions(&topics.partials, 4);
+    assert_answer(&deployment.appmi(&["topics"]), DONE, &[], &[]);
+    assert_eq!(run(&deployment).stop(), DONE);
+    assert_answer(&deployment.appmi(&["topics"]), DONE, &[], &[]);
+
+    operator.add_partitions(&topics.partials, 5);
+    operator.add_partitions(&topics.month_close, 2);
+    let differences = [
+        "the number of partitions of the partials topic is recorded as 4, here it is 5",
+        "the number of partitions of the month-close topic is recorded as 1, here it is 2",
+        "appmi reset",
+    ];
+    for command in ["topics", "check"] {
+        let answer = deployment.appmi(&[command]);
+        assert_answer(&answer, CONFIGURATION, &[], &differences);
+    }
+}
+
+#[test]
+fn what_is_allowed_and_not_wise_is_remarked() {
+    let Some(kafka) = installation_or_skip() else {
+        return;
+    };
+    let mut deployment = deployment(Broker::shared(kafka));
+    for (_, topic) in deployment.topics.all() {
+        let remark = format!(
+            "remark: the topic {topic}: the replication factor is 1 and min.insync.replicas is 1"
+        );
+        for command in ["topics", "check"] {
+            assert_answer(&deployment.appmi(&[command]), DONE, &[&remark], &[]);
+        }
+    }
+
+    let somebody = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = somebody.local_addr().unwrap().to_string();
+    deployment.configuration.set_text("http.listen", &address);
+    let in_use = format!("remark: http.listen: {address} is in use");
+    assert_answer(&deployment.appmi(&["check"]), DONE, &[&in_use], &[]);
+    drop(somebody);
+    let free = format!("HTTP can be served on {address}");
+    let answer = deployment.appmi(&["check"]);
+    assert_answer(&answer, DONE, &[&free], &[]);
+    // No machine has this one: it is for examples.
+    deployment
+        .configuration
+        .set_text("http.listen", "192.0.2.1:8080");
+    let not_here = ["http.listen: 192.0.2.1:8080 can't be listened on"];
+    let answer = deployment.appmi(&["check"]);
+    assert_answer(&answer, CONFIGURATION, &["remark:"], &not_here);
 }
 
 #[test]

@@ -19,7 +19,7 @@ use engine::checkpoint::{self, Checkpoint, Statement};
 use engine::delta::Delta;
 use engine::ports::{Checkpoints as _, Input, Source as _, Transaction};
 use engine::window::Window;
-use engine::{Options, View};
+use engine::{Limits, Options, View};
 use kafka::{Checkpoints, Source};
 use memlog::MemStore;
 use model::{Calendar, Geography, InputPartition, KindId, Kinds, LineageId, Month, Offset};
@@ -32,8 +32,6 @@ const LINEAGES: usize = 43;
 const IDENTITIES: u32 = 32_768;
 /// Of each cell, three times as many as registers: nineteen in twenty are set.
 const ACCOUNTS: u64 = 3 << 16;
-/// Where the engine begins another transaction.
-const TRANSACTION_BYTES: usize = 16 << 20;
 const WITHIN: Duration = Duration::from_secs(60);
 
 fn options() -> Options {
@@ -165,13 +163,14 @@ fn checkpoints(options: &Options, partials_partitions: u32, number: i32) -> Vec<
 
 /// As the engine does: partitions go into one transaction until that is large.
 fn transactions(checkpoints: Vec<Checkpoint>) -> Vec<Transaction> {
+    let full = Limits::default().transaction_bytes;
     let mut transactions = Vec::new();
     let (mut open, mut bytes) = (Transaction::default(), 0);
     for mut checkpoint in checkpoints {
         bytes += checkpoint.bytes();
         open.partials.append(&mut checkpoint.partials);
         open.offsets.push((checkpoint.partition, checkpoint.to));
-        if bytes >= TRANSACTION_BYTES {
+        if bytes >= full {
             transactions.push(std::mem::take(&mut open));
             bytes = 0;
         }

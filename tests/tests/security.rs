@@ -22,8 +22,8 @@ const CONFIGURATION: Option<i32> = Some(78);
 const PASSWORD: &str = "open sesame";
 
 /// The users of SASL/PLAIN; each test has its own.
-const USERS: [&str; 12] = [
-    "plain", "all", "w0", "w1", "w2", "w3", "w4", "w5", "w6", "w7", "w8", "w9",
+const USERS: [&str; 14] = [
+    "plain", "all", "blind", "looker", "w0", "w1", "w2", "w3", "w4", "w5", "w6", "w7", "w8", "w9",
 ];
 
 /// A broker with an open listener for whoever makes the tests, and two for users.
@@ -281,7 +281,7 @@ fn each_right_is_needed_and_where_one_is_missing_it_says_which() {
     assert_eq!(count, 16);
     for missing in 0..count {
         let mut deployment = fortress.deployment();
-        let user = USERS[2 + missing % 10];
+        let user = USERS[4 + missing % 10];
         let principal = format!("User:{user}");
         let grants = least(&deployment);
         let (left_out, says) = (&grants[missing].acl, &grants[missing].says);
@@ -301,6 +301,92 @@ fn each_right_is_needed_and_where_one_is_missing_it_says_which() {
         assert!(
             log.contains("grant the user"),
             "without {left_out:?}: {log}"
+        );
+        let checked = deployment.appmi(&["check"]);
+        if says.contains("transactional ids") {
+            assert_eq!(checked.code, DONE, "{checked:?}");
+            assert!(checked.stdout.contains(says), "{checked:?}");
+            continue;
+        }
+        assert_eq!(checked.code, CONFIGURATION, "{left_out:?}: {checked:?}");
+        for text in [says, "grant the user"] {
+            assert!(checked.stderr.contains(text), "`{text}` in {checked:?}");
+        }
+    }
+}
+
+#[test]
+fn check_names_each_right_with_what_it_is_on() {
+    let Some(kafka) = installation_or_skip() else {
+        return;
+    };
+    let fortress = fortress(kafka);
+    let mut deployment = fortress.deployment();
+    let topics = &deployment.topics;
+    let group = deployment.cluster.group_id();
+    let left_out = [
+        (
+            Acl::topic(Acl::WRITE, &topics.partials),
+            format!("grant the user Write on the topic {}", topics.partials),
+        ),
+        (
+            Acl::topic(Acl::READ, &topics.month_close),
+            format!("grant the user Read on the topic {}", topics.month_close),
+        ),
+    ];
+    let mut given: Vec<_> = least(&deployment)
+        .into_iter()
+        .filter(|grant| left_out.iter().all(|(acl, _)| *acl != grant.acl))
+        .map(|grant| ("User:looker".to_owned(), grant.acl))
+        .filter(|(_, acl)| *acl != Acl::group(Acl::READ, group))
+        .collect();
+    // It can be looked at, and no more.
+    let delete = Acl::group(Acl::DELETE, group);
+    given.push(("User:looker".to_owned(), delete));
+    allow(&fortress.broker.bootstrap(), &given);
+    let mut problems = vec![format!("grant the user Read on the group {group}")];
+    problems.extend(left_out.map(|(_, problem)| problem));
+    fortress.by_sasl(&mut deployment.configuration, "PLAIN", "looker");
+    let answer = deployment.appmi(&["check"]);
+    assert_eq!(answer.code, CONFIGURATION, "{answer:?}");
+    for problem in &problems {
+        assert!(answer.stderr.contains(problem), "`{problem}` in {answer:?}");
+    }
+    let grants = answer.stderr.matches("grant the user").count();
+    assert_eq!(grants, problems.len(), "{answer:?}");
+}
+
+#[test]
+fn check_names_every_topic_that_can_not_be_looked_at_and_goes_on() {
+    let Some(kafka) = installation_or_skip() else {
+        return;
+    };
+    let fortress = fortress(kafka);
+    let mut deployment = fortress.deployment();
+    let mut instance = deployment.run();
+    instance.until_logged("settings recorded");
+    assert_eq!(instance.stop(), DONE);
+    let topics = &deployment.topics;
+    let hidden = [&topics.inputs[1], &topics.dead_letters];
+    let left_out = hidden.map(|topic| Acl::topic(Acl::DESCRIBE_CONFIGS, topic));
+    let given: Vec<_> = least(&deployment)
+        .into_iter()
+        .filter(|grant| !left_out.contains(&grant.acl))
+        .map(|grant| ("User:blind".to_owned(), grant.acl))
+        .collect();
+    allow(&fortress.broker.bootstrap(), &given);
+    let mut problems = hidden
+        .map(|topic| format!("the settings of {topic}"))
+        .to_vec();
+    problems.push("sketch.precision is recorded as 16, here it is 12".to_owned());
+    fortress.by_sasl(&mut deployment.configuration, "PLAIN", "blind");
+    deployment.configuration.set("sketch.precision", "12");
+    let answer = deployment.appmi(&["check"]);
+    assert_eq!(answer.code, CONFIGURATION, "{answer:?}");
+    for problem in problems {
+        assert!(
+            answer.stderr.contains(&problem),
+            "`{problem}` in {answer:?}"
         );
     }
 }

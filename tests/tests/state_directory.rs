@@ -1,6 +1,14 @@
 //! The state directory: where it can't be used the operator is told, and losing it costs a restart.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "all of this is tests, the helpers outside of the test functions too"
+)]
+
+use std::collections::BTreeMap;
 use std::fs;
+use std::path::Path;
+use std::time::SystemTime;
 
 use model::Kinds;
 use tests::system::{Deployment, Feed, MARCH_2025, Operator, SOON, logins};
@@ -8,6 +16,8 @@ use tests::{Broker, Mount, installation_or_skip};
 
 /// What `sysexits.h` calls a temporary failure.
 const WORLD: Option<i32> = Some(75);
+/// And a mistake in the configuration.
+const CONFIGURATION: Option<i32> = Some(78);
 
 fn deployment(broker: &Broker) -> (Deployment, Operator, Feed) {
     let kinds = Kinds::builtin();
@@ -40,6 +50,77 @@ fn a_state_directory_has_one_process_and_the_second_one_says_so() {
         "{log}"
     );
     assert_eq!(first.stop(), Some(0));
+}
+
+/// The files in a folder, with what is in them and when they were written.
+fn files(dir: &Path) -> BTreeMap<String, (Vec<u8>, SystemTime)> {
+    let entries = fs::read_dir(dir).unwrap().map(Result::unwrap);
+    entries
+        .map(|entry| {
+            let written = entry.metadata().unwrap().modified().unwrap();
+            let name = entry.file_name().into_string().unwrap();
+            (name, (fs::read(entry.path()).unwrap(), written))
+        })
+        .collect()
+}
+
+#[test]
+fn check_leaves_a_state_directory_as_it_is() {
+    let Some(kafka) = installation_or_skip() else {
+        return;
+    };
+    let (deployment, operator, mut feed) = deployment(Broker::shared(kafka));
+    let state = deployment.state_dir();
+    fs::create_dir(&state).unwrap();
+    let answer = deployment.appmi(&["check"]);
+    assert_eq!(answer.code, Some(0), "{answer:?}");
+    assert!(answer.stdout.contains("can be used"), "{answer:?}");
+    assert_eq!(files(&state), BTreeMap::new());
+
+    feed.put_all(logins(0, 0..10, MARCH_2025));
+    let mut instance = deployment.run();
+    instance.until("everything is in checkpoints", |_| {
+        operator.has_counted_all()
+    });
+    assert_eq!(instance.stop(), Some(0));
+    let before = files(&state);
+    assert!(!before.is_empty());
+    let answer = deployment.appmi(&["check"]);
+    assert_eq!(answer.code, Some(0), "{answer:?}");
+    assert!(answer.stdout.contains("can be used"), "{answer:?}");
+    let after = files(&state);
+    let names = |files: &BTreeMap<_, _>| files.keys().cloned().collect::<Vec<String>>();
+    assert_eq!(names(&after), names(&before));
+    assert!(after == before, "some are written anew");
+}
+
+#[test]
+fn check_names_a_state_directory_that_can_not_be_written() {
+    let Some(kafka) = installation_or_skip() else {
+        return;
+    };
+    let (mut deployment, operator, mut feed) = deployment(Broker::shared(kafka));
+    let Some(mount) = Mount::new_or_skip(deployment.file("disk"), "size=64m") else {
+        return;
+    };
+    let place = mount.at.to_str().unwrap().to_owned();
+    deployment.configuration.set_text("state.dir", &place);
+    let refused = |deployment: &Deployment| {
+        mount.remount("ro");
+        let answer = deployment.appmi(&["check"]);
+        mount.remount("rw");
+        assert_eq!(answer.code, CONFIGURATION, "{answer:?}");
+        let problem = format!("state.dir: {place} can't be written");
+        assert!(answer.stderr.contains(&problem), "{answer:?}");
+    };
+    refused(&deployment);
+    feed.put_all(logins(0, 0..10, MARCH_2025));
+    let mut instance = deployment.run();
+    instance.until("everything is in checkpoints", |_| {
+        operator.has_counted_all()
+    });
+    assert_eq!(instance.stop(), Some(0));
+    refused(&deployment);
 }
 
 #[test]

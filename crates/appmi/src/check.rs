@@ -1,15 +1,18 @@
 //! `appmi check`: everything that `run` will need, looked at without changing anything, all problems at once.
 
+use std::io::ErrorKind;
+use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 
-use kafka::{Admin, Cluster, Inspection};
+use kafka::{Admin, Cluster, Inspection, Journal, Role};
 use model::Kinds;
-use store::{OpenError, RocksStore, Sizes};
+use store::RocksStore;
 
 use crate::config::{Config, Kafka, Outside, Refused, Topics};
 use crate::exit::Exit;
 use crate::output;
-use crate::{run, settings};
+use crate::run;
+use crate::settings::{self, Recorded};
 
 /// Checks the state directory, the client properties, the broker, the topics and the recorded settings. Where the
 /// configuration, the key file or the reference data cannot stand, whatever of the rest does not depend on it.
@@ -27,34 +30,20 @@ pub fn check(config: Result<Config, Refused>) -> Exit {
     if let Some(dir) = &outside.state_dir {
         findings.check_state(dir);
     }
+    if let Some(listen) = outside.http_listen {
+        findings.check_http(listen);
+    }
     if let Some(kafka) = &outside.kafka {
         findings.check_kafka(kafka, outside.topics.as_ref(), config.as_ref());
     }
-    if findings.problems.is_empty() {
-        let text = format!(
-            "{}\neverything is as `appmi run` needs it\n",
-            findings.good.join("\n")
-        );
-        return if output::answer(&text).is_ok() {
-            Exit::Done
-        } else {
-            Exit::World
-        };
-    }
-    output::refuse(
-        "not everything is as `appmi run` needs it",
-        &findings.problems,
-    );
-    if findings.is_configuration {
-        Exit::Configuration
-    } else {
-        Exit::World
-    }
+    findings.tell()
 }
 
 #[derive(Debug, Default)]
 struct Findings {
     good: Vec<String>,
+    /// What is allowed and not wise, or not for sure.
+    remarks: Vec<String>,
     problems: Vec<String>,
     /// Whether any of the problems is for the operator's configuration, rather than a failure of the world.
     is_configuration: bool,
@@ -72,31 +61,48 @@ impl Findings {
     }
 
     fn check_state(&mut self, dir: &Path) {
-        if !dir.exists() {
-            match tempfile::tempdir_in(nearest(dir)) {
-                Ok(_) => self.good.push(format!(
-                    "the state directory {} will be made",
-                    dir.display()
-                )),
-                Err(error) => self.wrong(format!(
-                    "state.dir: {} can't be made: {error}; name a folder that can be written",
-                    dir.display()
-                )),
-            }
-            return;
-        }
-        match RocksStore::open(dir, Sizes::default()) {
-            Ok(store) => match engine::view::check_format(&store) {
-                Ok(_) => self
-                    .good
-                    .push(format!("the state directory {} can be used", dir.display())),
-                Err(error) => self.failed(&error),
-            },
-            Err(OpenError::InUse(dir)) => self.good.push(format!(
+        if RocksStore::is_in_use(dir) {
+            self.good.push(format!(
                 "the state directory {} is in use by a running instance",
                 dir.display()
+            ));
+            return;
+        }
+        if RocksStore::is_in(dir) {
+            match RocksStore::open_to_read(dir).map(|store| engine::view::check_format(&store)) {
+                Ok(Ok(_)) => {}
+                Ok(Err(error)) => return self.failed(&error),
+                Err(error) => return self.wrong(format!("state.dir: {error}")),
+            }
+        }
+        let (outlook, probe) = if dir.exists() {
+            let probe = tempfile::tempfile_in(dir).map(drop);
+            ("can be used", probe)
+        } else {
+            ("will be made", tempfile::tempdir_in(nearest(dir)).map(drop))
+        };
+        let dir = dir.display();
+        match probe {
+            Ok(()) => self
+                .good
+                .push(format!("the state directory {dir} {outlook}")),
+            Err(error) => self.wrong(format!(
+                "state.dir: {dir} can't be written: {error}; name a folder that can be"
             )),
-            Err(error) => self.wrong(format!("state.dir: {error}")),
+        }
+    }
+
+    /// Listens for a moment.
+    fn check_http(&mut self, listen: SocketAddr) {
+        match TcpListener::bind(listen) {
+            Ok(_) => self.good.push(format!("HTTP can be served on {listen}")),
+            Err(error) if error.kind() == ErrorKind::AddrInUse => self.remarks.push(format!(
+                "http.listen: {listen} is in use; unless it is by a running instance, name another one"
+            )),
+            Err(error) => self.wrong(format!(
+                "http.listen: {listen} can't be listened on: {error}; set it to a free address of this machine, or to \
+                 \"\" for none"
+            )),
         }
     }
 
@@ -125,38 +131,88 @@ impl Findings {
         }
         let Some((owned, kinds)) = topics else { return };
         let topics = run::topics(owned, kinds);
-        let inspections = match admin.inspect(&topics) {
-            Ok(inspections) => inspections,
-            Err(error) => return self.failed(&error),
-        };
-        let faults: Vec<String> = inspections.iter().flat_map(Inspection::faults).collect();
-        if !faults.is_empty() {
-            faults.into_iter().for_each(|fault| self.wrong(fault));
-            return;
-        }
-        self.good
-            .push(format!("{} topics are as they must be", inspections.len()));
-        if let Some(config) = config {
-            self.check_settings(&cluster, &topics, config);
+        match admin.inspect(&topics) {
+            Ok(inspections) => {
+                self.check_topics(&cluster, &topics, &inspections, config);
+                let missing = admin.missing_rights(&inspections, cluster.group_id());
+                missing.iter().for_each(|right| self.failed(right));
+                self.remarks.push(format!(
+                    "whether the user has Write on transactional ids that begin with `{}-` can't be looked at",
+                    cluster.group_id()
+                ));
+            }
+            Err(error) => self.failed(&error),
         }
     }
 
-    fn check_settings(&mut self, cluster: &Cluster, topics: &kafka::Topics, config: &Config) {
-        match settings::recorded(cluster, topics, config) {
-            Ok(recorded) => {
-                let differences = recorded.differences();
-                if !differences.is_empty() {
-                    self.wrong(differences.to_text());
-                } else if let Some(in_force) = recorded.in_force {
-                    self.good.push(format!(
-                        "settings {} are in force and the same",
-                        in_force.number
-                    ));
-                } else {
-                    self.good.push("no settings are recorded yet".to_owned());
-                }
+    fn check_topics(
+        &mut self,
+        cluster: &Cluster,
+        topics: &kafka::Topics,
+        inspections: &[Inspection],
+        config: Option<&Config>,
+    ) {
+        if inspections.iter().all(|of| of.faults.is_empty()) {
+            let count = inspections.len();
+            self.good
+                .push(format!("{count} topics are as they must be"));
+        }
+        for inspection in inspections {
+            inspection
+                .faults
+                .iter()
+                .for_each(|fault| self.failed(fault));
+            self.remarks.extend(inspection.remarks.clone());
+        }
+        let count = |role| {
+            let mut inspections = inspections.iter();
+            inspections.find(|of| of.role == role)?.partitions()
+        };
+        if let Some(config) = config
+            && count(Role::Partials).is_some()
+        {
+            let recorded = Journal::of_partials(cluster, topics.clone()).and_then(|mut journal| {
+                settings::recorded(&mut journal, config, count(Role::MonthClose))
+            });
+            match recorded {
+                Ok(recorded) => self.check_settings(&recorded),
+                Err(error) => self.failed(&error),
             }
-            Err(error) => self.failed(&error),
+        }
+    }
+
+    fn check_settings(&mut self, recorded: &Recorded) {
+        let differences = recorded.differences();
+        if !differences.is_empty() {
+            self.wrong(differences.to_text());
+        } else if let Some(in_force) = &recorded.in_force {
+            self.good.push(format!(
+                "settings {} are in force and the same",
+                in_force.number
+            ));
+        } else {
+            self.good.push("no settings are recorded yet".to_owned());
+        }
+    }
+
+    /// Says it all.
+    fn tell(self) -> Exit {
+        let remarks = output::remarks(&self.remarks);
+        if self.problems.is_empty() {
+            let good = self.good.join("\n");
+            let text = format!("{good}\n{remarks}everything is as `appmi run` needs it\n");
+            return match output::answer(&text) {
+                Ok(()) => Exit::Done,
+                Err(_) => Exit::World,
+            };
+        }
+        // What is wrong matters more than whether anybody reads this.
+        let _ = output::answer(&remarks);
+        output::refuse("not everything is as `appmi run` needs it", &self.problems);
+        if self.is_configuration {
+            Exit::Configuration
+        } else {
+            Exit::World
         }
     }
 }

@@ -73,6 +73,8 @@ pub enum Command {
     /// Shows it at work on made-up events, without Kafka: counts them and compares with the truth.
     Demo(Demo),
     /// Checks the configuration, the topics and the recorded settings, and changes nothing.
+    ///
+    /// Rights to read and write are looked at on topics and the group; Write on transactional ids can't be.
     Check,
     /// Shows the input topics and those that appmi owns and what is wrong with any, or creates the latter.
     Topics(Topics),

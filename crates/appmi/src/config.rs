@@ -163,6 +163,8 @@ pub struct Outside {
     pub topics: Option<(Topics, Kinds)>,
     /// The folder that the view is kept in.
     pub state_dir: Option<PathBuf>,
+    /// Where HTTP is served; nowhere if none.
+    pub http_listen: Option<SocketAddr>,
 }
 
 /// A configuration that cannot stand.
@@ -183,6 +185,7 @@ impl Outside {
             kafka: Some(config.kafka.clone()),
             topics: Some((config.topics.clone(), config.kinds.clone())),
             state_dir: Some(config.state_dir.clone()),
+            http_listen: config.http_listen,
         }
     }
 
@@ -196,6 +199,7 @@ impl Outside {
             kafka: self.kafka.filter(|_| is_sound(&["kafka"])),
             topics: self.topics.filter(|_| is_sound(&["topics", "kinds"])),
             state_dir: self.state_dir.filter(|_| is_sound(&["state"])),
+            http_listen: self.http_listen.filter(|_| is_sound(&["http"])),
         }
     }
 }

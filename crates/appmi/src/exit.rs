@@ -33,6 +33,18 @@ impl Exit {
         }
     }
 
+    /// The exit that several errors mean together: first of all the operator is to correct the configuration.
+    #[must_use]
+    pub fn of_all<'a>(errors: impl IntoIterator<Item = &'a Error>) -> Self {
+        let of_each = errors.into_iter().map(Self::of);
+        of_each
+            .reduce(|one, other| match other {
+                Self::Configuration => other,
+                _ => one,
+            })
+            .unwrap_or(Self::Done)
+    }
+
     /// The number that the process ends with.
     #[must_use]
     pub fn code(self) -> u8 {

@@ -24,6 +24,15 @@ pub fn refuse<T: Display>(tried: &str, problems: &[T]) {
     let _ = write_all(io::stderr().lock(), &text);
 }
 
+/// What is allowed and not wise, one a line, for the end of an answer; nothing if there is none.
+#[must_use]
+pub fn remarks(remarks: &[String]) -> String {
+    remarks
+        .iter()
+        .map(|remark| format!("remark: {remark}\n"))
+        .collect()
+}
+
 fn write_all(mut to: impl Write, text: &str) -> io::Result<()> {
     to.write_all(text.as_bytes())?;
     to.flush()

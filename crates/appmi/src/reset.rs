@@ -97,10 +97,7 @@ impl<'a> Reset<'a> {
     }
 
     fn inputs(&mut self) -> Result<Vec<InputLog>, Error> {
-        let unknown =
-            || Error::World("no broker tells how the input topics stand; try again".into());
-        let counts = self.source.partition_counts()?.ok_or_else(unknown)?;
-        let all: Vec<InputPartition> = closing::all_partitions(&counts).collect();
+        let all = input_partitions(&mut self.source)?;
         let bounds = self.source.bounds(&all)?.ok_or_else(unknown)?;
         let inputs = all.into_iter().zip(bounds);
         let mut inputs: Vec<InputLog> = inputs
@@ -139,7 +136,7 @@ impl<'a> Reset<'a> {
         let former = &mut self.former;
         owned::read_on(&mut self.journal, &mut left, |record| former.note(record))?;
         self.ends = ends;
-        self.check_forgotten()?;
+        check_forgotten(&mut self.source)?;
         let plan = self.plan()?;
         releases
             .publish(&[settings::record(&plan.settings)])
@@ -150,31 +147,6 @@ impl<'a> Reset<'a> {
         Ok(self.tell(
             &plan,
             "done: start the instances again, and they count anew",
-        ))
-    }
-
-    /// Offsets of a transaction that was under way may have come in behind; they are asked for until none is.
-    fn check_forgotten(&mut self) -> Result<(), Error> {
-        let counts = self.source.partition_counts()?.unwrap_or_default();
-        let all: Vec<InputPartition> = closing::all_partitions(&counts).collect();
-        let began = Instant::now();
-        let committed = loop {
-            match self.source.committed(&all)? {
-                Some(committed) => break committed,
-                None if began.elapsed() > ANSWER_WITHIN => {
-                    return Err(Error::World(
-                        "no broker tells the group's offsets; run this again".into(),
-                    ));
-                }
-                None => {}
-            }
-        };
-        if committed.iter().all(Option::is_none) {
-            return Ok(());
-        }
-        Err(Error::World(
-            "an instance has committed while the group was being forgotten: stop every instance, then run this again"
-                .into(),
         ))
     }
 
@@ -225,11 +197,59 @@ impl<'a> Reset<'a> {
     }
 }
 
+/// All of them, as the brokers tell them now.
+fn input_partitions(source: &mut Source) -> Result<Vec<InputPartition>, Error> {
+    let counts = source.partition_counts()?.ok_or_else(unknown)?;
+    Ok(closing::all_partitions(&counts).collect())
+}
+
+fn unknown() -> Error {
+    Error::World("no broker tells how the input topics stand; try again".into())
+}
+
+/// Offsets of a transaction that was under way may have come in behind; they are asked for until none is.
+fn check_forgotten(source: &mut Source) -> Result<(), Error> {
+    let all = input_partitions(source)?;
+    let began = Instant::now();
+    let committed = loop {
+        match source.committed(&all)? {
+            Some(committed) => break committed,
+            None if began.elapsed() > ANSWER_WITHIN => {
+                return Err(Error::World(
+                    "no broker tells the group's offsets; run this again".into(),
+                ));
+            }
+            None => {}
+        }
+    };
+    if committed.iter().all(Option::is_none) {
+        return Ok(());
+    }
+    Err(Error::World(
+        "an instance has committed while the group was being forgotten: stop every instance, then run this again"
+            .into(),
+    ))
+}
+
 fn not_done(error: &CommitError) -> Error {
     match error {
         CommitError::Fatal(error) => error.clone(),
         other => Error::World(format!(
             "the new settings were not recorded ({other}): run this again"
         )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_group_that_no_broker_tells_of_is_not_taken_to_be_forgotten() {
+        // Nobody listens there.
+        let cluster = Cluster::new("127.0.0.1:1", "appmi", []).unwrap();
+        let mut source = Source::new(&cluster, vec!["logins".into()]).unwrap();
+        let told = check_forgotten(&mut source);
+        assert!(matches!(told, Err(Error::World(_))), "{told:?}");
     }
 }

@@ -94,15 +94,20 @@ pub fn run(config: &Config, stop: &StopRequest) -> Exit {
 pub(crate) fn check_topics(cluster: &Cluster, topics: &Topics) -> Result<(), Exit> {
     let inspected = Admin::new(cluster).and_then(|admin| admin.inspect(topics));
     let inspected = inspected.map_err(|error| exit_of(&error))?;
-    let faults: Vec<String> = inspected
-        .iter()
-        .flat_map(kafka::Inspection::faults)
-        .collect();
+    let faults: Vec<Error> = inspected.into_iter().flat_map(|of| of.faults).collect();
+    refuse_topics(&faults)
+}
+
+/// Says what is wrong with the topics.
+///
+/// # Errors
+/// The exit that it means, if anything is.
+pub(crate) fn refuse_topics(faults: &[Error]) -> Result<(), Exit> {
     if faults.is_empty() {
         return Ok(());
     }
-    output::refuse("the topics are not as they must be", &faults);
-    Err(Exit::Configuration)
+    output::refuse("the topics are not as they must be", faults);
+    Err(Exit::of_all(faults))
 }
 
 fn pipeline(

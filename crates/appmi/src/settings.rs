@@ -32,16 +32,35 @@ impl Recorded {
     }
 }
 
-/// Reads the settings in force.
+/// Reads the settings in force, and lays those beside them that this configuration would record. Where it is not
+/// known how many partitions the month-close topic has, it is taken to be as recorded.
 ///
 /// # Errors
-/// If the owned topics can't be read.
-pub fn recorded(cluster: &Cluster, topics: &Topics, config: &Config) -> Result<Recorded, Error> {
-    let mut journal = Journal::new(cluster, topics.clone())?;
-    let (partials, month_close) = journal.partition_counts();
+/// If the partials topic can't be read.
+pub fn recorded(
+    journal: &mut Journal,
+    config: &Config,
+    month_close: Option<u32>,
+) -> Result<Recorded, Error> {
+    let in_force = in_force(journal)?;
+    let (partials, _) = journal.partition_counts();
+    let recorded = in_force.as_ref().map(|of| of.month_close_partitions);
+    let month_close = month_close.or(recorded).unwrap_or_default();
+    let configured = settings::of(&engine_options(config), partials, month_close);
+    Ok(Recorded {
+        in_force,
+        configured,
+    })
+}
+
+/// Reads the settings in force; none before the first leader.
+///
+/// # Errors
+/// If the partials topic can't be read.
+pub fn in_force(journal: &mut Journal) -> Result<Option<Settings>, Error> {
     let mut in_force = None;
     owned::read(
-        &mut journal,
+        journal,
         |at| at != settings::AT,
         |record| {
             if let (Ok(PartialKey::Settings), Some(value)) =
@@ -52,11 +71,7 @@ pub fn recorded(cluster: &Cluster, topics: &Topics, config: &Config) -> Result<R
             Ok(())
         },
     )?;
-    let configured = settings::of(&engine_options(config), partials, month_close);
-    Ok(Recorded {
-        in_force,
-        configured,
-    })
+    Ok(in_force)
 }
 
 /// Shows the settings, or puts the configured ones in force.
@@ -66,7 +81,11 @@ pub fn settings(config: &Config, apply: bool) -> Exit {
         Ok(reached) => reached,
         Err(exit) => return exit,
     };
-    let recorded = match recorded(&cluster, &topics, config) {
+    let recorded = Journal::new(&cluster, topics.clone()).and_then(|mut journal| {
+        let (_, month_close) = journal.partition_counts();
+        recorded(&mut journal, config, Some(month_close))
+    });
+    let recorded = match recorded {
         Ok(recorded) => recorded,
         Err(error) => return exit_of(&error),
     };

@@ -19,8 +19,8 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use crate::cluster::Cluster;
 use crate::context::{Consumer, Context as Notes, Detached};
 use crate::lookup::serve;
-use crate::native;
-use crate::topics::{Found, Inspection, Role, Topics};
+use crate::native::{self, Rights};
+use crate::topics::{Found, Inspection, Role, Topics, remark};
 use crate::trouble::{Trouble, code_of, stopping_code};
 
 /// How long any request may take.
@@ -42,6 +42,13 @@ pub struct Counts {
     pub dead_letters: u32,
     /// Copies of each partition; none leaves it to the brokers.
     pub replication: Option<u32>,
+}
+
+/// How a topic is laid out.
+struct Shape {
+    partitions: u32,
+    /// Of each partition, the fewest.
+    copies: usize,
 }
 
 /// Administers a cluster.
@@ -84,42 +91,62 @@ impl Admin {
         }
     }
 
-    /// Looks at every topic, inputs by kind first.
+    /// Looks at every topic, inputs by kind first. What is wrong with one keeps nobody from looking at the others.
     ///
     /// # Errors
-    /// If the brokers do not answer, refuse to, or are too old to tell topics apart by id.
+    /// If no broker answers.
     pub fn inspect(&self, topics: &Topics) -> Result<Vec<Inspection>, Error> {
         topics
             .all()
             .map(|(role, topic)| {
-                Ok(Inspection {
-                    topic: topic.to_owned(),
-                    role,
-                    found: self.look_at(role, topic)?,
-                })
+                let inspection = self.look_at(role, topic);
+                let mut faults = inspection.faults.iter();
+                if faults.any(|fault| matches!(fault, Error::World(_))) {
+                    // Asking in vain for each topic would take a minute.
+                    self.brokers()?;
+                }
+                Ok(inspection)
             })
             .collect()
     }
 
-    fn look_at(&self, role: Role, topic: &str) -> Result<Found, Error> {
-        let Some(partitions) = self.partitions(topic)? else {
-            return Ok(Found::Missing);
+    fn look_at(&self, role: Role, topic: &str) -> Inspection {
+        let shape = match self.shape(topic) {
+            Ok(Some(shape)) => shape,
+            Ok(None) => return Inspection::missing(topic, role),
+            Err(error) => {
+                let mut unknown = Inspection::new(topic, role, Found::Unknown);
+                unknown.faults.push(error);
+                return unknown;
+            }
         };
+        let partitions = shape.partitions;
+        let mut inspection = Inspection::new(topic, role, Found::There { partitions });
+        let faults = &mut inspection.faults;
         if let Err(code) = native::topic_ids(&self.observer, &[topic], ANSWER_WITHIN) {
-            return Err(refused(&format!("the id of {topic}"), code));
+            faults.push(refused(&format!("the id of {topic}"), code));
         }
-        let settings = self.settings(topic)?;
-        let values = settings.entry_map();
-        let faults = role.faults(|key| values.get(key)?.value.as_deref());
-        Ok(if faults.is_empty() {
-            Found::Good { partitions }
-        } else {
-            Found::Wrong(faults)
-        })
+        match self.settings(topic) {
+            Ok(settings) => {
+                let values = settings.entry_map();
+                let value = |key: &str| values.get(key)?.value.as_deref();
+                let named = |text| format!("the topic {topic}: {text}");
+                let wrong = role.faults(value).into_iter().map(named);
+                faults.extend(wrong.map(Error::Configuration));
+                inspection.remarks = remark(shape.copies, value).map(named).into_iter().collect();
+            }
+            Err(error) => faults.push(error),
+        }
+        inspection
     }
 
     /// How many partitions a topic has; none if it is not there.
     fn partitions(&self, topic: &str) -> Result<Option<u32>, Error> {
+        Ok(self.shape(topic)?.map(|shape| shape.partitions))
+    }
+
+    /// The partitions of a topic; none if it is not there.
+    fn shape(&self, topic: &str) -> Result<Option<Shape>, Error> {
         serve(&self.observer)?;
         let what = format!("the partitions of {topic}");
         let metadata = self
@@ -132,9 +159,65 @@ impl Admin {
             .find(|found| found.name() == topic)
             .ok_or_else(|| Error::World(format!("{what}: not told")))?;
         match found.error().map(Code::from) {
-            None => Ok(u32::try_from(found.partitions().len()).ok()),
+            None => {
+                let partitions = found.partitions();
+                let copies = partitions.iter().map(|of| of.replicas().len());
+                Ok(Some(Shape {
+                    partitions: u32::try_from(partitions.len()).unwrap_or(u32::MAX),
+                    copies: copies.min().unwrap_or(0),
+                }))
+            }
             Some(Code::UnknownTopicOrPartition | Code::UnknownTopic) => Ok(None),
             Some(code) => Err(refused(&what, code)),
+        }
+    }
+
+    /// Which rights the user lacks, on the topics that are there and on the group; Write on transactional ids can't be
+    /// looked at without using one.
+    #[must_use]
+    pub fn missing_rights(&self, inspections: &[Inspection], group: &str) -> Vec<Error> {
+        let mut missing = Vec::new();
+        for inspection in inspections {
+            let topic = &inspection.topic;
+            if inspection.partitions().is_none() {
+                continue;
+            }
+            match native::topic_rights(&self.observer, topic, ANSWER_WITHIN) {
+                Ok(Some(rights)) => {
+                    let (reads, writes) = inspection.role.reads_and_writes();
+                    if reads && !rights.read {
+                        missing.push(ungranted("Read", &format!("the topic {topic}")));
+                    }
+                    if writes && !rights.write {
+                        missing.push(ungranted("Write", &format!("the topic {topic}")));
+                    }
+                }
+                Ok(None) => {}
+                Err(code) => missing.push(refused(&format!("the rights on {topic}"), code)),
+            }
+        }
+        match self.group_rights(group) {
+            Ok(Some(rights)) if !rights.read => {
+                missing.push(ungranted("Read", &format!("the group {group}")));
+            }
+            // Brokers that tell nothing of a group that does not exist yet.
+            Ok(_) | Err(Code::GroupIdNotFound) => {}
+            Err(code) => missing.push(refused(&format!("the rights on the group {group}"), code)),
+        }
+        missing
+    }
+
+    /// The first question about any group makes brokers create the topic that they keep offsets in: nobody is the
+    /// coordinator until they have.
+    fn group_rights(&self, group: &str) -> Result<Option<Rights>, Code> {
+        let until = Instant::now() + ANSWER_WITHIN;
+        loop {
+            match native::group_rights(&self.observer, group, ANSWER_WITHIN) {
+                Err(code) if Trouble::of(code) == Trouble::Passing && Instant::now() < until => {
+                    thread::sleep(LOOK_EVERY);
+                }
+                answer => return answer,
+            }
         }
     }
 
@@ -237,20 +320,6 @@ impl Admin {
         )
     }
 
-    /// How many members a group has now.
-    ///
-    /// # Errors
-    /// If the brokers refuse or do not answer.
-    pub fn group_members(&self, group: &str) -> Result<usize, Error> {
-        serve(&self.observer)?;
-        let list = self
-            .observer
-            .fetch_group_list(Some(group), ANSWER_WITHIN)
-            .map_err(|error| refused(&format!("the group {group}"), code_of(&error)))?;
-        let groups = list.groups().iter();
-        Ok(groups.map(|group| group.members().len()).sum())
-    }
-
     /// Deletes a group with its offsets; false if there was none.
     ///
     /// # Errors
@@ -289,6 +358,10 @@ fn done(what: &str, answer: Result<Vec<Answer>, KafkaError>, already: Code) -> R
         Some(Err((_, code))) => Err(refused(what, code)),
         None => Err(Error::World(format!("{what}: not answered"))),
     }
+}
+
+fn ungranted(right: &str, on: &str) -> Error {
+    Error::Configuration(format!("grant the user {right} on {on}"))
 }
 
 /// A command does not wait for what passes by itself: the person who gave it may do so.

@@ -181,13 +181,6 @@ impl Cluster {
         &self.group_id
     }
 
-    /// The id of a static member, if the operator configured one. Its checkpoints should use it as
-    /// transactional id, so that a new process fences the old one.
-    #[must_use]
-    pub fn group_instance_id(&self) -> Option<&str> {
-        self.properties.get("group.instance.id").map(String::as_str)
-    }
-
     /// The member of the group.
     pub(crate) fn member(&self, more: &[(&str, &str)]) -> Result<Consumer, Error> {
         let mut more = more.to_vec();
@@ -390,7 +383,6 @@ mod tests {
     #[test]
     fn only_the_member_of_the_group_is_static() {
         let cluster = cluster(&[("group.instance.id", "appmi-0")]).unwrap();
-        assert_eq!(cluster.group_instance_id(), Some("appmi-0"));
         assert_eq!(
             cluster.config(Side::Consumer, &[]).get("group.instance.id"),
             None

@@ -66,13 +66,29 @@ impl Journal {
         let counts = insist("the partitions of partials and month-close", || {
             lookup.partition_counts(&names)
         })?;
-        Ok(Self {
+        Ok(Self::of(cluster, topics, (counts[0], counts[1]), lookup))
+    }
+
+    /// A reader of the partials topic alone, to which it does not matter how the other one stands.
+    ///
+    /// # Errors
+    /// As [`Journal::new`].
+    pub fn of_partials(cluster: &Cluster, topics: Topics) -> Result<Self, Error> {
+        let mut lookup = Lookup::new(cluster)?;
+        let counts = insist("the partitions of partials", || {
+            lookup.partition_counts(&[&topics.partials])
+        })?;
+        Ok(Self::of(cluster, topics, (counts[0], 0), lookup))
+    }
+
+    fn of(cluster: &Cluster, topics: Topics, partition_counts: (u32, u32), lookup: Lookup) -> Self {
+        Self {
             topics,
             cluster: cluster.clone(),
-            partition_counts: (counts[0], counts[1]),
+            partition_counts,
             reader: None,
             lookup,
-        })
+        }
     }
 
     fn all(&self) -> Vec<Published> {

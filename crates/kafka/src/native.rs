@@ -1,10 +1,10 @@
-//! What rdkafka does not wrap: reading in batches, the ids of topics, the membership of a group.
+//! What rdkafka does not wrap: reading in batches, the ids of topics, what a user may do, the membership of a group.
 //!
 //! The only file with `unsafe`. It knows pointers and their lifetimes and nothing of what is read.
 
 #![expect(
     unsafe_code,
-    reason = "librdkafka's batch queue, DescribeTopics and the parts of group metadata have no safe wrapper"
+    reason = "librdkafka's batch queue, descriptions of topics and groups, and the parts of group metadata have no safe wrapper"
 )]
 
 use std::ffi::{CStr, CString, c_char, c_void};
@@ -313,7 +313,7 @@ pub(crate) fn topic_ids(
     topics: &[&str],
     within: Duration,
 ) -> Result<Vec<[u8; 16]>, RDKafkaErrorCode> {
-    let event = describe(consumer, topics, within)?;
+    let event = describe_topics(consumer, topics, false, within)?;
     // SAFETY: the event is alive and is the answer to DescribeTopics, or the result is null.
     let result = unsafe { sys::rd_kafka_event_DescribeTopics_result(event.ptr()) };
     if result.is_null() {
@@ -361,30 +361,151 @@ pub(crate) fn topic_ids(
     ids.into_iter().map(|id| id.ok_or(missing)).collect()
 }
 
-/// Asks for descriptions of topics and waits for the answer.
-fn describe(
+/// What a user may do on a topic or a group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Rights {
+    /// Read, which on a group is to be a member and to commit.
+    pub(crate) read: bool,
+    /// Write.
+    pub(crate) write: bool,
+}
+
+/// What this client's user may do on a topic; none where the brokers do not tell.
+pub(crate) fn topic_rights(
+    consumer: &Consumer,
+    topic: &str,
+    within: Duration,
+) -> Result<Option<Rights>, RDKafkaErrorCode> {
+    let event = describe_topics(consumer, &[topic], true, within)?;
+    let mut count = 0;
+    // SAFETY: the event is alive and is the answer to DescribeTopics, or the result is null; the descriptions and
+    // their operations live as long as it; each count is written to.
+    unsafe {
+        let result = sys::rd_kafka_event_DescribeTopics_result(event.ptr());
+        if result.is_null() {
+            return Err(RDKafkaErrorCode::Fail);
+        }
+        let found = sys::rd_kafka_DescribeTopics_result_topics(result, &raw mut count);
+        if count == 0 {
+            return Ok(None);
+        }
+        let description = *found;
+        let error = sys::rd_kafka_error_code(sys::rd_kafka_TopicDescription_error(description));
+        if error != Response::RD_KAFKA_RESP_ERR_NO_ERROR {
+            return Err(error.into());
+        }
+        let operations =
+            sys::rd_kafka_TopicDescription_authorized_operations(description, &raw mut count);
+        Ok(rights_of(operations, count))
+    }
+}
+
+/// What this client's user may do on a group; none where the brokers do not tell.
+pub(crate) fn group_rights(
+    consumer: &Consumer,
+    group: &str,
+    within: Duration,
+) -> Result<Option<Rights>, RDKafkaErrorCode> {
+    let client = consumer.client().native_ptr();
+    let name = CString::new(group).map_err(|_| RDKafkaErrorCode::InvalidGroupId)?;
+    let mut names = [name.as_ptr()];
+    let operation = sys::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_DESCRIBECONSUMERGROUPS;
+    let event = ask(consumer, operation, true, within, |options, queue| {
+        // SAFETY: the client lives; the one name is a C string and is copied.
+        unsafe {
+            sys::rd_kafka_DescribeConsumerGroups(client, names.as_mut_ptr(), 1, options, queue);
+        }
+    })?;
+    let mut count = 0;
+    // SAFETY: as for topics, and the event is the answer to DescribeConsumerGroups.
+    unsafe {
+        let result = sys::rd_kafka_event_DescribeConsumerGroups_result(event.ptr());
+        if result.is_null() {
+            return Err(RDKafkaErrorCode::Fail);
+        }
+        let found = sys::rd_kafka_DescribeConsumerGroups_result_groups(result, &raw mut count);
+        if count == 0 {
+            return Ok(None);
+        }
+        let description = *found;
+        let error =
+            sys::rd_kafka_error_code(sys::rd_kafka_ConsumerGroupDescription_error(description));
+        if error != Response::RD_KAFKA_RESP_ERR_NO_ERROR {
+            return Err(error.into());
+        }
+        let operations = sys::rd_kafka_ConsumerGroupDescription_authorized_operations(
+            description,
+            &raw mut count,
+        );
+        Ok(rights_of(operations, count))
+    }
+}
+
+/// # Safety
+/// `operations` is null or points to `count` of them.
+unsafe fn rights_of(
+    operations: *const sys::rd_kafka_AclOperation_t,
+    count: usize,
+) -> Option<Rights> {
+    if operations.is_null() {
+        return None;
+    }
+    // SAFETY: as demanded of the caller, and not null.
+    let operations = unsafe { slice::from_raw_parts(operations, count) };
+    let may = |operation| operations.contains(&operation);
+    Some(Rights {
+        read: may(sys::rd_kafka_AclOperation_t::RD_KAFKA_ACL_OPERATION_READ),
+        write: may(sys::rd_kafka_AclOperation_t::RD_KAFKA_ACL_OPERATION_WRITE),
+    })
+}
+
+/// Asks for descriptions of topics, with what the user may do there if asked to, and waits for the answer.
+fn describe_topics(
     consumer: &Consumer,
     topics: &[&str],
+    with_rights: bool,
     within: Duration,
 ) -> Result<Native<sys::rd_kafka_event_t>, RDKafkaErrorCode> {
     let client = consumer.client().native_ptr();
     let names: Result<Vec<CString>, _> = topics.iter().map(|name| CString::new(*name)).collect();
     let names = names.map_err(|_| RDKafkaErrorCode::InvalidTopic)?;
     let mut pointers: Vec<*const c_char> = names.iter().map(|name| name.as_ptr()).collect();
+    // SAFETY: the names are C strings and are copied; the object is new and ours.
+    let collection = unsafe {
+        Native::new(
+            sys::rd_kafka_TopicCollection_of_topic_names(pointers.as_mut_ptr(), pointers.len()),
+            sys::rd_kafka_TopicCollection_destroy,
+        )
+    }
+    .ok_or(RDKafkaErrorCode::CriticalSystemResource)?;
+    let operation = sys::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_DESCRIBETOPICS;
+    ask(
+        consumer,
+        operation,
+        with_rights,
+        within,
+        |options, queue| {
+            // SAFETY: the client and the collection live.
+            unsafe { sys::rd_kafka_DescribeTopics(client, collection.ptr(), options, queue) };
+        },
+    )
+}
+
+/// Sends a request, which `send` is to do with these options and to that queue, and waits for the answer.
+fn ask(
+    consumer: &Consumer,
+    operation: sys::rd_kafka_admin_op_t,
+    with_rights: bool,
+    within: Duration,
+    send: impl FnOnce(*mut sys::rd_kafka_AdminOptions_t, *mut sys::rd_kafka_queue_t),
+) -> Result<Native<sys::rd_kafka_event_t>, RDKafkaErrorCode> {
+    let client = consumer.client().native_ptr();
     let no_memory = RDKafkaErrorCode::CriticalSystemResource;
-    // SAFETY: the client lives; the names are C strings and are copied; each object is new and ours.
-    let (collection, options, queue) = unsafe {
+    // SAFETY: the client lives; each object is new and ours.
+    let (options, queue) = unsafe {
         (
             Native::new(
-                sys::rd_kafka_TopicCollection_of_topic_names(pointers.as_mut_ptr(), pointers.len()),
-                sys::rd_kafka_TopicCollection_destroy,
-            )
-            .ok_or(no_memory)?,
-            Native::new(
-                sys::rd_kafka_AdminOptions_new(
-                    client,
-                    sys::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_DESCRIBETOPICS,
-                ),
+                sys::rd_kafka_AdminOptions_new(client, operation),
                 sys::rd_kafka_AdminOptions_destroy,
             )
             .ok_or(no_memory)?,
@@ -392,16 +513,29 @@ fn describe(
                 .ok_or(no_memory)?,
         )
     };
-    // SAFETY: all objects are alive and of this client; no error text is asked for. The answer is one
-    // event, within the time set; a request without an answer is answered by librdkafka itself.
-    let event = unsafe {
+    // SAFETY: the options are alive; no error text is asked for, and an error in its place is ours.
+    let refused = unsafe {
         sys::rd_kafka_AdminOptions_set_request_timeout(
             options.ptr(),
             millis(within),
             ptr::null_mut(),
             0,
         );
-        sys::rd_kafka_DescribeTopics(client, collection.ptr(), options.ptr(), queue.ptr());
+        Native::new(
+            sys::rd_kafka_AdminOptions_set_include_authorized_operations(
+                options.ptr(),
+                with_rights.into(),
+            ),
+            sys::rd_kafka_error_destroy,
+        )
+    };
+    if refused.is_some() {
+        return Err(RDKafkaErrorCode::InvalidArgument);
+    }
+    send(options.ptr(), queue.ptr());
+    // SAFETY: the queue is alive. The answer is one event, within the time set; a request without an answer is
+    // answered by librdkafka itself.
+    let event = unsafe {
         Native::new(
             sys::rd_kafka_queue_poll(queue.ptr(), millis(within)),
             sys::rd_kafka_event_destroy,

@@ -19,7 +19,7 @@ use tracing::{debug, warn};
 use crate::cluster::Cluster;
 use crate::context::Producer;
 use crate::lookup::number;
-use crate::trouble::{Trouble, code_of};
+use crate::trouble::code_of;
 
 mod failure;
 
@@ -317,17 +317,6 @@ pub(crate) fn send(
                 out = back;
                 producer.poll(Duration::from_millis(10));
             }
-        }
-    }
-}
-
-impl Trouble {
-    /// The verdict on a transaction that can't go on for this.
-    fn verdict(self) -> Option<Verdict> {
-        match self {
-            Self::Passing => None,
-            Self::Setting(advice) => Some(Verdict::Setting(advice)),
-            Self::World => Some(Verdict::World),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The topics of a deployment: what each is for, how it must be set, and what is wrong with one.
 
+use engine::Error;
 use model::InputPartition;
 
 /// Names of the topics.
@@ -52,13 +53,20 @@ const MESSAGE_BYTES_MIN: u64 = 600_000;
 const CLEANUP: &str = "cleanup.policy";
 const TIMESTAMP: &str = "message.timestamp.type";
 const MESSAGE_BYTES: &str = "max.message.bytes";
+const RETENTION: &str = "retention.ms";
+const RETENTION_BYTES: &str = "retention.bytes";
+const IN_SYNC_MIN: &str = "min.insync.replicas";
+
+/// What the promises of docs/reliability.md rest on.
+const COPIES: usize = 3;
+const IN_SYNC: usize = 2;
 
 impl Role {
     /// The settings that a topic of this role is created with, beside the broker's defaults.
     pub(crate) fn settings(self) -> &'static [(&'static str, &'static str)] {
         match self {
             // Past months are loaded with their own timestamps, and brokers delete by those.
-            Self::Input => &[("retention.ms", "-1")],
+            Self::Input => &[(RETENTION, "-1")],
             Self::Partials => &[
                 (CLEANUP, "compact"),
                 (TIMESTAMP, "LogAppendTime"),
@@ -75,7 +83,16 @@ impl Role {
                 ("segment.bytes", "67108864"),
             ],
             // Thirty days.
-            Self::DeadLetters => &[(CLEANUP, "delete"), ("retention.ms", "2592000000")],
+            Self::DeadLetters => &[(CLEANUP, "delete"), (RETENTION, "2592000000")],
+        }
+    }
+
+    /// Whether appmi reads topics of this role, and whether it writes them.
+    pub(crate) fn reads_and_writes(self) -> (bool, bool) {
+        match self {
+            Self::Input => (true, false),
+            Self::Partials | Self::MonthClose => (true, true),
+            Self::DeadLetters => (false, true),
         }
     }
 
@@ -104,6 +121,13 @@ impl Role {
                 "{TIMESTAMP} is \"{timestamp}\" and must be \"LogAppendTime\": months close by the brokers' clock"
             ));
         }
+        if self == Self::DeadLetters && [RETENTION, RETENTION_BYTES].map(&value) == [Some("-1"); 2]
+        {
+            faults.push(format!(
+                "{RETENTION} and {RETENTION_BYTES} are -1, which keeps dead letters for ever: set {RETENTION}, to \
+                 2592000000 for thirty days"
+            ));
+        }
         let bytes = value(MESSAGE_BYTES).and_then(|value| value.parse::<u64>().ok());
         if matches!(self, Self::Partials | Self::MonthClose)
             && let Some(bytes) = bytes.filter(|bytes| *bytes < MESSAGE_BYTES_MIN)
@@ -116,18 +140,32 @@ impl Role {
     }
 }
 
+/// What is allowed of a topic with so many copies of each partition and is less than reliability needs.
+pub(crate) fn remark<'a>(copies: usize, value: impl Fn(&str) -> Option<&'a str>) -> Option<String> {
+    let in_sync = value(IN_SYNC_MIN)?;
+    let is_enough = in_sync
+        .parse()
+        .is_ok_and(|in_sync: usize| in_sync >= IN_SYNC);
+    (copies < COPIES || !is_enough).then(|| {
+        format!(
+            "the replication factor is {copies} and {IN_SYNC_MIN} is {in_sync}; {COPIES} and {IN_SYNC} outlive the loss of \
+             a broker"
+        )
+    })
+}
+
 /// What a topic was found to be.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Found {
     /// It is not there.
     Missing,
-    /// It is as it must be.
-    Good {
+    /// The brokers do not tell.
+    Unknown,
+    /// It is there.
+    There {
         /// How many partitions it has.
         partitions: u32,
     },
-    /// It is there and can't be used as it is; each fault with what to do.
-    Wrong(Vec<String>),
 }
 
 /// A topic, and what it was found to be.
@@ -139,27 +177,43 @@ pub struct Inspection {
     pub role: Role,
     /// What it is.
     pub found: Found,
+    /// What has to be done before appmi can run, and what could not be looked at; none if it is good.
+    pub faults: Vec<Error>,
+    /// What is allowed and not wise.
+    pub remarks: Vec<String>,
 }
 
 impl Inspection {
-    /// What has to be done before appmi can run, as sentences; none if it is good.
+    pub(crate) fn new(topic: &str, role: Role, found: Found) -> Self {
+        Self {
+            topic: topic.to_owned(),
+            role,
+            found,
+            faults: Vec::new(),
+            remarks: Vec::new(),
+        }
+    }
+
+    pub(crate) fn missing(topic: &str, role: Role) -> Self {
+        let what_to_do = if role == Role::Input {
+            format!(
+                "the input topic {topic} is missing: create it, or correct its name under [topics]"
+            )
+        } else {
+            format!("the topic {topic} is missing: create it with appmi topics --create")
+        };
+        Self {
+            faults: vec![Error::Configuration(what_to_do)],
+            ..Self::new(topic, role, Found::Missing)
+        }
+    }
+
+    /// How many partitions it has; none where it is missing or the brokers do not tell.
     #[must_use]
-    pub fn faults(&self) -> Vec<String> {
-        let topic = &self.topic;
-        match &self.found {
-            Found::Good { .. } => Vec::new(),
-            Found::Missing if self.role == Role::Input => {
-                vec![format!(
-                    "the input topic {topic} is missing: create it, or correct its name under [topics]"
-                )]
-            }
-            Found::Missing => vec![format!(
-                "the topic {topic} is missing: create it with appmi topics --create"
-            )],
-            Found::Wrong(faults) => faults
-                .iter()
-                .map(|fault| format!("the topic {topic}: {fault}"))
-                .collect(),
+    pub fn partitions(&self) -> Option<u32> {
+        match self.found {
+            Found::There { partitions } => Some(partitions),
+            Found::Missing | Found::Unknown => None,
         }
     }
 }
@@ -203,6 +257,32 @@ mod tests {
         assert!(found[0].contains("\"compact,delete\" and must be \"compact\""));
         assert!(found[1].contains("LogAppendTime"));
         assert!(found[2].contains("600000 or more"));
+    }
+
+    #[test]
+    fn dead_letters_that_nothing_deletes_are_a_fault() {
+        let faults = |millis, bytes| {
+            let settings = [
+                (CLEANUP, "delete"),
+                (RETENTION, millis),
+                (RETENTION_BYTES, bytes),
+            ];
+            faults(Role::DeadLetters, &settings)
+        };
+        let for_ever = faults("-1", "-1");
+        assert_eq!(for_ever.len(), 1, "{for_ever:?}");
+        assert!(for_ever[0].contains("set retention.ms"), "{for_ever:?}");
+        assert!(faults("604800000", "-1").is_empty());
+        assert!(faults("-1", "1073741824").is_empty());
+    }
+
+    #[test]
+    fn fewer_copies_than_reliability_needs_are_a_remark() {
+        let remark =
+            |copies, in_sync| remark(copies, |key| (key == IN_SYNC_MIN).then_some(in_sync));
+        assert_eq!(remark(3, "2"), None);
+        assert!(remark(2, "2").is_some_and(|text| text.contains("factor is 2")));
+        assert!(remark(3, "1").is_some_and(|text| text.contains("replicas is 1")));
     }
 
     #[test]

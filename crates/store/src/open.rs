@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use rocksdb::{BlockBasedOptions, Cache, DB, DBCompressionType, Options, WriteBufferManager};
+use rustix::process::{Flock, FlockType, fcntl_getlk};
 
 /// How much memory the database may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -111,9 +112,14 @@ pub(crate) fn open(dir: &Path, sizes: Sizes) -> Result<(DB, Cache), OpenError> {
     Ok((db, cache))
 }
 
+/// Whether there is a database in it.
+pub(crate) fn is_in(dir: &Path) -> bool {
+    dir.join("CURRENT").is_file()
+}
+
 /// Opens for reading, also while another process writes: what it sees is how things stand now.
 pub(crate) fn open_to_read(dir: &Path) -> Result<(DB, Cache), OpenError> {
-    if !dir.join("CURRENT").is_file() {
+    if !is_in(dir) {
         return Err(OpenError::Unusable {
             dir: dir.to_owned(),
             reason: "there is no state in it".into(),
@@ -128,9 +134,17 @@ pub(crate) fn open_to_read(dir: &Path) -> Result<(DB, Cache), OpenError> {
     Ok((db, cache))
 }
 
+/// Whether another process has it. Its lock is asked for and not taken: a process that starts meanwhile gets it.
+pub(crate) fn is_in_use(dir: &Path) -> bool {
+    let Ok(lock) = std::fs::File::open(dir.join("LOCK")) else {
+        return false;
+    };
+    fcntl_getlk(&lock, &Flock::from(FlockType::WriteLock)).is_ok_and(|holder| holder.is_some())
+}
+
 /// Removes the database. What else is in the directory stays.
 pub(crate) fn remove(dir: &Path) -> Result<(), OpenError> {
-    if !dir.join("CURRENT").is_file() {
+    if !is_in(dir) {
         return Ok(());
     }
     DB::destroy(&Options::default(), dir).map_err(|error| OpenError::of(dir, &error))

@@ -50,6 +50,19 @@ impl RocksStore {
         })
     }
 
+    /// Whether another process has a directory open, for reading and writing. Not to be asked by one that has it open
+    /// itself: the system gives a process's lock up with the first of its files that is closed.
+    #[must_use]
+    pub fn is_in_use(dir: &Path) -> bool {
+        open::is_in_use(dir)
+    }
+
+    /// Whether a database is in a directory.
+    #[must_use]
+    pub fn is_in(dir: &Path) -> bool {
+        open::is_in(dir)
+    }
+
     /// Removes what is in a directory; nothing if there is none.
     ///
     /// # Errors

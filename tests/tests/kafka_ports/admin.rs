@@ -1,7 +1,7 @@
 //! Topics: what is created, and what is said of those that are there.
 
 use engine::ports::Source as _;
-use kafka::{Admin, Found, Role, Source};
+use kafka::{Admin, Found, Inspection, Role, Source};
 use tests::{Broker, installation_or_skip, unique, wait_for, wait_until};
 
 use crate::world::{SOON, World, input};
@@ -15,23 +15,27 @@ fn topics_are_created_once_and_their_faults_are_named() {
     let world = World::new(broker, 2);
     let admin = Admin::new(&world.cluster).unwrap();
     assert_eq!(admin.brokers().unwrap(), 1);
-    let found: Vec<_> = admin
-        .inspect(&world.topics)
-        .unwrap()
-        .into_iter()
-        .map(|inspection| inspection.found)
-        .collect();
-    let good = |partitions| Found::Good { partitions };
-    assert_eq!(found, [good(2), good(3), good(1), good(1)]);
+    let inspected = admin.inspect(&world.topics).unwrap();
+    let found: Vec<_> = inspected.iter().map(Inspection::partitions).collect();
+    assert_eq!(found, [Some(2), Some(3), Some(1), Some(1)]);
+    for inspection in &inspected {
+        assert_eq!(inspection.faults, []);
+        assert!(inspection.remarks[0].contains("the replication factor is 1"));
+    }
 
     let mut topics = world.topics.clone();
     topics.month_close = world.topics.dead_letters.clone();
     topics.inputs.push(unique("missing"));
     let inspected = admin.inspect(&topics).unwrap();
     assert_eq!(inspected[1].found, Found::Missing);
-    assert!(inspected[1].faults()[0].contains("correct its name"));
+    assert!(
+        inspected[1].faults[0]
+            .to_string()
+            .contains("correct its name")
+    );
     assert_eq!(inspected[3].role, Role::MonthClose);
-    assert!(inspected[3].faults()[0].contains("must be \"compact\""));
+    let fault = inspected[3].faults[0].to_string();
+    assert!(fault.contains("must be \"compact\""), "{fault}");
 
     // The same name again is another topic.
     let name = &world.topics.dead_letters;
@@ -51,5 +55,4 @@ fn topics_are_created_once_and_their_faults_are_named() {
     wait_until("the id is another", SOON, || {
         id(()).is_some_and(|after| after != before)
     });
-    assert_eq!(admin.group_members(world.cluster.group_id()).unwrap(), 0);
 }

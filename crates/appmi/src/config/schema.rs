@@ -84,6 +84,7 @@ pub(super) fn config(
             kafka: Some(kafka),
             topics: Some((topics, kinds)),
             state_dir: Some(state_dir),
+            http_listen,
         }));
     };
     Ok(Config {

@@ -130,19 +130,16 @@ pub(super) fn judge(stage: Stage, failure: &Failure, is_overdue: bool) -> Verdic
         Code::UnknownProducerId | Code::InvalidProducerIdMapping => return Verdict::Replace,
         _ => {}
     }
-    if let Trouble::Setting(_) = Trouble::of(failure.code)
-        && let Some(verdict) = Trouble::of(failure.code).verdict()
-    {
-        return verdict;
+    let trouble = Trouble::of(failure.code);
+    if let Trouble::Setting(advice) = trouble {
+        return Verdict::Setting(advice);
     }
     if failure.is_fatal {
         return Verdict::Replace;
     }
     match stage {
-        Stage::Init => match Trouble::of(failure.code).verdict() {
-            None => Verdict::Untouched,
-            Some(verdict) => verdict,
-        },
+        Stage::Init if trouble == Trouble::Passing => Verdict::Untouched,
+        Stage::Init => Verdict::World,
         Stage::Begin => Verdict::Replace,
         // An abort would not be answered either, and a process that is asked to stop has no time to wait.
         Stage::Send | Stage::Offsets if failure.is_late() => Verdict::Replace,

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use clap::Parser;
-use kafka::{Admin, Cluster, Found, LoadRecord, Loader, Role};
+use kafka::{Admin, Cluster, LoadRecord, Loader, Role};
 use model::{Kinds, Month};
 use workload::{Item, Partitions, Profile, Rates, Workload};
 
@@ -131,14 +131,12 @@ fn partitions(
         .into_iter()
         .filter(|of| of.role == Role::Input)
     {
-        match inspection.found {
-            Found::Good { partitions } => counts.push(partitions),
-            Found::Missing | Found::Wrong(_) => {
-                return Err(format!(
-                    "{}; or name it with --create",
-                    inspection.faults().join("; ")
-                )
-                .into());
+        match inspection.partitions() {
+            Some(partitions) if inspection.faults.is_empty() => counts.push(partitions),
+            _ => {
+                let faults: Vec<String> =
+                    inspection.faults.iter().map(ToString::to_string).collect();
+                return Err(format!("{}; or name it with --create", faults.join("; ")).into());
             }
         }
     }
