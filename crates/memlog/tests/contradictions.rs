@@ -395,10 +395,10 @@ fn records_that_are_handed_over_again_are_not_counted_again() {
     assert_eq!(site.processes[0].host.tally.counted, 2);
     let process = &mut site.processes[0];
     process.source.assign(&[(event.to, Offset(1))]).unwrap();
-    let error = error_of(process);
+    let error = process.error();
     let said = "nhsapp.logins/0 was read from 1 on, but is counted up to 2";
     assert!(
-        matches!(&error, Error::Contradiction(text) if text.starts_with(said)),
+        matches!(&error, Error::World(text) if text.starts_with(said)),
         "{error}"
     );
     assert_eq!(process.host.tally.counted, 2);

@@ -213,15 +213,15 @@ impl Instance {
         ))
     }
 
-    /// Records came that are counted: to go on would count them twice.
+    /// Records came that are counted: to go on would count them twice. Whoever starts again goes on from what is committed.
     pub(super) fn counted_already(
         &self,
         partition: InputPartition,
         offset: Offset,
         position: Offset,
     ) -> Error {
-        Error::Contradiction(format!(
-            "{} was read from {offset} on, but is counted up to {position}: its records would count twice",
+        Error::World(format!(
+            "{} was read from {offset} on, but is counted up to {position}: its records would count twice; start it again",
             self.name(partition)
         ))
     }
