@@ -47,14 +47,15 @@ where
     }
 }
 
+/// What is logged, for tests.
 #[cfg(test)]
-mod tests {
+pub(crate) mod testing {
     use std::sync::{Arc, Mutex};
 
     use super::*;
 
-    /// What was logged.
-    fn logged(format: LogFormat, filter: &str, log: impl FnOnce()) -> String {
+    /// What is logged meanwhile, in a format and as far as a filter lets it through.
+    pub(crate) fn logged(format: LogFormat, filter: &str, log: impl FnOnce()) -> String {
         #[derive(Clone, Default)]
         struct Buffer(Arc<Mutex<Vec<u8>>>);
         impl io::Write for Buffer {
@@ -73,6 +74,12 @@ mod tests {
         let bytes = buffer.0.lock().unwrap().clone();
         String::from_utf8(bytes).unwrap()
     }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::testing::logged;
+    use super::*;
 
     #[test]
     fn json_is_one_object_a_line_with_fields_on_top() {

@@ -9,6 +9,7 @@ mod leading;
 mod owned;
 mod restoring;
 mod taking;
+mod watching;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -24,6 +25,7 @@ use leading::Lead;
 use owned::Owned;
 use restoring::Restoring;
 use taking::Claim;
+use watching::Watch;
 
 /// Longest wait for input when nothing else is to be done.
 const WAIT_MAX: Duration = Duration::from_millis(100);
@@ -62,6 +64,7 @@ pub struct Instance {
     idle_at: Timestamp,
     measured_at: Timestamp,
     measured_last: Option<InputPartition>,
+    watch: Watch,
 }
 
 impl Instance {
@@ -113,6 +116,7 @@ impl Instance {
             idle_at: never,
             measured_at: never,
             measured_last: None,
+            watch: Watch::default(),
         }))
     }
 
@@ -163,10 +167,12 @@ impl Instance {
             self.measure(ports, now)?;
             self.note_idle(ports, now)?;
             self.checkpoint_if_due(ports, now)?;
+            self.watch(ports, now);
         }
         ports.host.observe(&Occurrence::Turned {
             view_ready,
             joined: self.joined && ports.source.is_member(),
+            assigned: self.assigned.len(),
             owned: self.owned.len(),
             leader: self.is_leader(),
         });
@@ -186,6 +192,7 @@ impl Instance {
                 *noted = now.min(*noted);
             }
             self.lead.note_clock(now);
+            self.watch.note_clock(now);
             for owned in self.owned.values_mut() {
                 owned.note_clock(now);
             }

@@ -24,7 +24,7 @@ pub mod window;
 
 pub use instance::Instance;
 pub use limits::Limits;
-pub use occurrence::{Occurrence, Tally};
+pub use occurrence::{Lowest, Occurrence, Standing, Tally, WaitsFor};
 pub use options::Options;
 pub use ports::{Error, Ports};
 pub use view::View;
