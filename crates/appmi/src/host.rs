@@ -106,6 +106,36 @@ impl ProcessHost {
         self.total.sealed += tally.sealed;
     }
 
+    fn note_records(&mut self, occurrence: &Occurrence<'_>) {
+        match occurrence {
+            Occurrence::Counted {
+                partition,
+                tally,
+                position,
+            } => {
+                self.note_counted(*partition, tally);
+                self.metrics
+                    .partition(*partition)
+                    .set_position(position.0, None);
+            }
+            Occurrence::DeadLettered(letter) => {
+                self.metrics
+                    .kind(letter.partition.kind)
+                    .dead_letter_because(letter.reason);
+                tracing::debug!(
+                    partition = self.name(letter.partition),
+                    offset = letter.offset.0,
+                    reason = letter.reason.as_str(),
+                    "dead letter"
+                );
+            }
+            Occurrence::UnknownGeography { partition, sample } => {
+                standing::tell_unknown(&self.name(*partition), sample);
+            }
+            _ => {}
+        }
+    }
+
     fn note_turn(&mut self, view_ready: bool, joined: bool, leader: bool) {
         self.health.turned(Instant::now());
         self.health.set_ready(view_ready, joined);
@@ -273,27 +303,9 @@ impl Host for ProcessHost {
                 self.teller.note(standing, kinds, metrics, Instant::now());
             }
             Occurrence::Restoring { records_left } => self.note_restoring(*records_left),
-            Occurrence::Counted {
-                partition,
-                tally,
-                position,
-            } => {
-                self.note_counted(*partition, tally);
-                self.metrics
-                    .partition(*partition)
-                    .set_position(position.0, None);
-            }
-            Occurrence::DeadLettered(letter) => {
-                self.metrics
-                    .kind(letter.partition.kind)
-                    .dead_letter_because(letter.reason);
-                tracing::debug!(
-                    partition = self.name(letter.partition),
-                    offset = letter.offset.0,
-                    reason = letter.reason.as_str(),
-                    "dead letter"
-                );
-            }
+            Occurrence::Counted { .. }
+            | Occurrence::DeadLettered(_)
+            | Occurrence::UnknownGeography { .. } => self.note_records(occurrence),
             Occurrence::Measured {
                 partition,
                 position,

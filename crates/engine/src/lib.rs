@@ -19,6 +19,7 @@ pub mod delta;
 pub mod recount;
 pub mod release;
 pub mod settings;
+pub mod unknown;
 pub mod view;
 pub mod window;
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 use model::{InputPartition, Month, Offset, Timestamp};
 
 use crate::ports::DeadLetter;
+use crate::unknown;
 
 /// What became of a run of records.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -135,6 +136,13 @@ pub enum Occurrence<'a> {
         tally: Tally,
         /// Where reading goes on.
         position: Offset,
+    },
+    /// A look at events of unknown geography, of one run; at most once an hour.
+    UnknownGeography {
+        /// The partition of the run.
+        partition: InputPartition,
+        /// What they name.
+        sample: &'a unknown::Sample,
     },
     /// A record became a dead letter; it takes effect with the next checkpoint.
     DeadLettered(&'a DeadLetter),

@@ -124,3 +124,40 @@ fn a_partition_whose_partials_have_not_been_read_is_told_of() {
         Some(Offset(1))
     );
 }
+
+#[test]
+fn codes_that_the_reference_data_lacks_are_told_once_an_hour() {
+    let mut site = Site::new("2025-03");
+    let time = "2025-03-01T00:00:00Z";
+    for event in [
+        login(time, 1).practice("A99999").icb("QXX"),
+        login(time, 2).practice(" a99999 "),
+        login(time, 3).icb("QXX"),
+        login(time, 4).practice("A90001"),
+        login(time, 5).icb("QHM"),
+        login(time, 6),
+        login(time, 7).practice("9434765919"),
+        login(time, 8).practice("A40001"),
+        // An account's id in the wrong place.
+        login(time, 9).account("B12345").practice("B12345"),
+    ] {
+        site.send(&event);
+    }
+    site.turns(20);
+    let seen = |site: &Site| {
+        let seen = site.processes[0].host.seen.iter();
+        let told = seen.filter(|seen| seen.starts_with("UnknownGeography"));
+        told.cloned().collect::<Vec<_>>()
+    };
+    let says = "sample: Sample { events: 7, codes: [(\"A99999\", 2), (\"A90001\", 1), (\"QXX\", 1)], \
+                without_code: 1, malformed: 2 }";
+    let told = seen(&site);
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(told[0].contains(says), "{told:?}");
+    site.send(&login("2025-03-01T00:59:00Z", 1).icb("QXX"));
+    site.turns(5);
+    assert_eq!(seen(&site).len(), 1, "within the hour");
+    site.send(&login("2025-03-01T01:01:00Z", 1).icb("QXX"));
+    site.turns(5);
+    assert_eq!(seen(&site).len(), 2);
+}

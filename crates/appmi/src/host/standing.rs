@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use engine::unknown::Sample;
 use engine::{Lowest, Standing, WaitsFor};
 use model::{InputPartition, Kinds, Month};
 
@@ -150,6 +151,29 @@ pub(super) fn tell_waiting(partition: &str, waited: Duration, waits_for: WaitsFo
         waited_seconds,
         waits_for,
         "assigned and still not counted"
+    );
+}
+
+/// Says which codes the reference data lacks.
+pub(super) fn tell_unknown(partition: &str, sample: &Sample) {
+    let codes = sample.codes.iter();
+    let codes: Vec<String> = codes
+        .map(|(code, events)| format!("{code} ({events})"))
+        .collect();
+    let Sample {
+        events,
+        without_code,
+        malformed,
+        ..
+    } = *sample;
+    let codes = codes.join(", ");
+    tracing::info!(
+        partition,
+        events,
+        codes,
+        without_code,
+        malformed,
+        "events of unknown geography in the run just counted, by practice or else board (looked at once an hour)"
     );
 }
 

@@ -196,3 +196,27 @@ fn a_partition_that_waits_for_long_says_for_what() {
         }
     }
 }
+
+#[test]
+fn codes_that_the_reference_data_lacks_are_in_the_log() {
+    let (mut host, _exporter) = host();
+    let sample = &engine::unknown::Sample {
+        events: 12,
+        codes: vec![("A99999".into(), 8), ("QXX".into(), 1)],
+        without_code: 2,
+        malformed: 1,
+    };
+    let partition = partition(2);
+    let log = logged(LogFormat::Text, "info", || {
+        host.observe(&Occurrence::UnknownGeography { partition, sample });
+    });
+    for word in [
+        "nhsapp.prescription-orders/2",
+        "events=12",
+        "A99999 (8), QXX (1)",
+        "without_code=2",
+        "malformed=1",
+    ] {
+        assert!(log.contains(word), "{word}: {log}");
+    }
+}

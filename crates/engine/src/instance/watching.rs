@@ -18,11 +18,15 @@ const INTERVAL: Duration = Duration::from_secs(1);
 const CLAIM_PATIENCE: Duration = Duration::from_secs(15);
 /// How long after a word about a waiting partition the next one follows.
 const CLAIM_AGAIN: Duration = Duration::from_mins(1);
+/// How often a run is looked at whose events are of unknown geography.
+const SAMPLE_INTERVAL: Duration = Duration::from_hours(1);
 
 /// What was seen when things were last looked at.
 #[derive(Debug)]
 pub(super) struct Watch {
     at: Timestamp,
+    /// When events of unknown geography may be looked at again.
+    sample_at: Timestamp,
     /// Partitions that wait to be taken.
     waiting: BTreeMap<InputPartition, Waiting>,
 }
@@ -38,6 +42,7 @@ impl Default for Watch {
     fn default() -> Self {
         Self {
             at: Timestamp::MIN,
+            sample_at: Timestamp::MIN,
             waiting: BTreeMap::new(),
         }
     }
@@ -47,10 +52,20 @@ impl Watch {
     /// The clock was set back.
     pub(super) fn note_clock(&mut self, now: Timestamp) {
         self.at = self.at.min(now);
+        self.sample_at = self.sample_at.min(now.saturating_add(SAMPLE_INTERVAL));
         for waiting in self.waiting.values_mut() {
             waiting.since = waiting.since.min(now);
             waiting.due = waiting.due.min(now.saturating_add(CLAIM_AGAIN));
         }
+    }
+
+    /// Whether a run with events of unknown geography is to be looked at, which is then not due for an hour.
+    pub(super) fn is_sample_due(&mut self, now: Timestamp) -> bool {
+        let is_due = now >= self.sample_at;
+        if is_due {
+            self.sample_at = now.saturating_add(SAMPLE_INTERVAL);
+        }
+        is_due
     }
 }
 
