@@ -124,7 +124,7 @@ fn tell_held_open(month: Month, lowest: &Lowest, partition: &str, held_for: Dura
 pub(super) fn tell_waiting(partition: &str, waited: Duration, waits_for: WaitsFor) {
     let waits_for = match waits_for {
         WaitsFor::Settings => {
-            "the settings in force, which the leader records first: has partition 0 of the logins an owner?"
+            "the settings in force, which the leader records first: has partition 0 of the first kind's topic an owner?"
                 .to_owned()
         }
         WaitsFor::GroupOffset => {
