@@ -129,9 +129,7 @@ impl ProcessHost {
                     "dead letter"
                 );
             }
-            Occurrence::UnknownGeography { partition, sample } => {
-                standing::tell_unknown(&self.name(*partition), sample);
-            }
+            Occurrence::UnknownGeography(sample) => standing::tell_unknown(sample),
             _ => {}
         }
     }
@@ -305,7 +303,7 @@ impl Host for ProcessHost {
             Occurrence::Restoring { records_left } => self.note_restoring(*records_left),
             Occurrence::Counted { .. }
             | Occurrence::DeadLettered(_)
-            | Occurrence::UnknownGeography { .. } => self.note_records(occurrence),
+            | Occurrence::UnknownGeography(_) => self.note_records(occurrence),
             Occurrence::Measured {
                 partition,
                 position,

@@ -20,7 +20,7 @@ use wire::v1;
 use crate::aggregate::Counter;
 use crate::ports::{Bounds, Error, Input, Ports};
 use crate::view::View;
-use crate::{Limits, Occurrence, Options, closing, settings, unknown};
+use crate::{Limits, Occurrence, Options, closing, settings};
 use leading::Lead;
 use owned::Owned;
 use restoring::Restoring;
@@ -259,11 +259,9 @@ impl Instance {
                     tally,
                     position,
                 });
-                if tally.unknown_geography > 0 && self.watch.is_sample_due(now) {
+                if tally.unknown_geography > 0 {
                     let kind = self.options.kinds.get(partition.kind);
-                    let sample = &unknown::sample(&self.options, kind, &records);
-                    let host = &mut ports.host;
-                    host.observe(&Occurrence::UnknownGeography { partition, sample });
+                    self.watch.look_at(&self.options, kind, &records, now);
                 }
                 for letter in &owned.aggregate.dead_letters[letters..] {
                     ports.host.observe(&Occurrence::DeadLettered(letter));

@@ -137,13 +137,8 @@ pub enum Occurrence<'a> {
         /// Where reading goes on.
         position: Offset,
     },
-    /// A look at events of unknown geography, of one run; at most once an hour.
-    UnknownGeography {
-        /// The partition of the run.
-        partition: InputPartition,
-        /// What they name.
-        sample: &'a unknown::Sample,
-    },
+    /// A sample of the events of unknown geography since the last one; at most once an hour.
+    UnknownGeography(&'a unknown::Sample),
     /// A record became a dead letter; it takes effect with the next checkpoint.
     DeadLettered(&'a DeadLetter),
     /// The end of a partition was measured.

@@ -1,6 +1,8 @@
 //! A look at events of unknown geography: which codes they name, so that an operator can see what the reference
-//! data lacks. It decodes a run a second time, now and then, and is nothing that counting waits for. Pure.
+//! data lacks. It decodes some runs a second time, few enough not to be felt, and is nothing that counting waits for.
+//! Pure.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use model::Kind;
@@ -11,13 +13,17 @@ use crate::ports::Record;
 
 /// Most codes of a sample.
 pub const CODES_MAX: usize = 5;
+/// Most events of unknown geography of a sample, about.
+const EVENTS_MAX: u64 = 1000;
+/// Most records that are decoded a second time for a sample, about.
+const RECORDS_MAX: usize = 100_000;
 /// The longest code of a practice or a board; what is longer is something else that was put into the wrong field.
 const CODE_LEN_MAX: usize = 6;
 
-/// What a run's events of unknown geography name.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// What events of unknown geography name.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Sample {
-    /// Events of unknown geography, duplicates included.
+    /// Events that were looked at, duplicates included.
     pub events: u64,
     /// The codes that most of them name, at most [`CODES_MAX`], with how many do.
     pub codes: Vec<(String, u64)>,
@@ -27,36 +33,58 @@ pub struct Sample {
     pub malformed: u64,
 }
 
-/// Looks at a run of a kind's records.
-#[must_use]
-pub fn sample(options: &Options, kind: &Kind, records: &[Record<'_>]) -> Sample {
-    let mut sample = Sample {
-        events: 0,
-        codes: Vec::new(),
-        without_code: 0,
-        malformed: 0,
-    };
-    let mut codes = BTreeMap::<String, u64>::new();
-    for record in records {
-        let decoded = events::decode(record.payload, record.content_type, options.encoding, kind);
-        let Some(event) = decoded.ok().filter(|event| is_unknown(options, event)) else {
-            continue;
-        };
-        sample.events += 1;
-        match named(&event) {
-            b"" => sample.without_code += 1,
-            named => match to_code(named, &event) {
-                Some(code) => *codes.entry(code).or_default() += 1,
-                None => sample.malformed += 1,
+/// A sample that is being taken.
+#[derive(Debug, Default)]
+pub struct Look {
+    sample: Sample,
+    codes: BTreeMap<String, u64>,
+    records: usize,
+}
+
+impl Look {
+    /// Whether nothing was found so far.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.sample.events == 0
+    }
+
+    /// Looks at a run of a kind's records, unless enough was seen.
+    pub fn look_at(&mut self, options: &Options, kind: &Kind, records: &[Record<'_>]) {
+        if self.sample.events >= EVENTS_MAX || self.records >= RECORDS_MAX {
+            return;
+        }
+        self.records += records.len();
+        for record in records {
+            let decoded =
+                events::decode(record.payload, record.content_type, options.encoding, kind);
+            if let Some(event) = decoded.ok().filter(|event| is_unknown(options, event)) {
+                self.note(&event);
+            }
+        }
+    }
+
+    fn note(&mut self, event: &Event<'_>) {
+        self.sample.events += 1;
+        match named(event) {
+            b"" => self.sample.without_code += 1,
+            named => match to_code(named, event) {
+                Some(code) => *self.codes.entry(code).or_default() += 1,
+                None => self.sample.malformed += 1,
             },
         }
     }
-    sample.codes = codes.into_iter().collect();
-    sample
-        .codes
-        .sort_by_key(|(_, events)| std::cmp::Reverse(*events));
-    sample.codes.truncate(CODES_MAX);
-    sample
+
+    /// What was found. Looking begins anew.
+    #[must_use]
+    pub fn take(&mut self) -> Sample {
+        let Self {
+            mut sample, codes, ..
+        } = std::mem::take(self);
+        sample.codes = codes.into_iter().collect();
+        sample.codes.sort_by_key(|(_, events)| Reverse(*events));
+        sample.codes.truncate(CODES_MAX);
+        sample
+    }
 }
 
 fn is_unknown(options: &Options, event: &Event<'_>) -> bool {

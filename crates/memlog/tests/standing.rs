@@ -149,15 +149,37 @@ fn codes_that_the_reference_data_lacks_are_told_once_an_hour() {
         let told = seen.filter(|seen| seen.starts_with("UnknownGeography"));
         told.cloned().collect::<Vec<_>>()
     };
-    let says = "sample: Sample { events: 7, codes: [(\"A99999\", 2), (\"A90001\", 1), (\"QXX\", 1)], \
-                without_code: 1, malformed: 2 }";
-    let told = seen(&site);
-    assert_eq!(told.len(), 1, "{told:?}");
-    assert!(told[0].contains(says), "{told:?}");
-    site.send(&login("2025-03-01T00:59:00Z", 1).icb("QXX"));
-    site.turns(5);
+    assert_eq!(
+        seen(&site).len(),
+        0,
+        "what comes within a minute is one sample"
+    );
+    site.send(&login("2025-03-01T00:00:30Z", 1).practice("A99999"));
+    wait(&mut site, 10);
+    let says = "UnknownGeography(Sample { events: 8, codes: [(\"A99999\", 3), (\"A90001\", 1), (\"QXX\", 1)], \
+                without_code: 1, malformed: 2 })";
+    assert_eq!(seen(&site), [says]);
+    site.send(&login("2025-03-01T00:50:00Z", 1).icb("QXX"));
+    wait(&mut site, 12);
     assert_eq!(seen(&site).len(), 1, "within the hour");
-    site.send(&login("2025-03-01T01:01:00Z", 1).icb("QXX"));
-    site.turns(5);
-    assert_eq!(seen(&site).len(), 2);
+    site.send(&login("2025-03-01T01:01:00Z", 1).icb("QYY"));
+    wait(&mut site, 12);
+    let says = "UnknownGeography(Sample { events: 2, codes: [(\"QXX\", 1), (\"QYY\", 1)], \
+                without_code: 0, malformed: 0 })";
+    assert_eq!(seen(&site)[1..], [says]);
+}
+
+#[test]
+fn however_many_codes_are_lacking_only_so_many_events_are_looked_at() {
+    let mut site = Site::new("2025-03");
+    site.processes[0].source.set_run_records_max(1);
+    for account in 0..1200 {
+        let code = format!("X{account:05}");
+        site.send(&login("2025-03-01T00:00:00Z", account).practice(&code));
+    }
+    site.turns(1300);
+    assert_eq!(site.processes[0].host.tally.unknown_geography, 1200);
+    wait(&mut site, 10);
+    let says = "UnknownGeography(Sample { events: 1000, codes: [(\"X00000\", 1), (\"X00001\", 1), ";
+    assert_eq!(site.seen(says), 1);
 }

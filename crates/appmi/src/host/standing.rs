@@ -155,7 +155,7 @@ pub(super) fn tell_waiting(partition: &str, waited: Duration, waits_for: WaitsFo
 }
 
 /// Says which codes the reference data lacks.
-pub(super) fn tell_unknown(partition: &str, sample: &Sample) {
+pub(super) fn tell_unknown(sample: &Sample) {
     let codes = sample.codes.iter();
     let codes: Vec<String> = codes
         .map(|(code, events)| format!("{code} ({events})"))
@@ -168,12 +168,11 @@ pub(super) fn tell_unknown(partition: &str, sample: &Sample) {
     } = *sample;
     let codes = codes.join(", ");
     tracing::info!(
-        partition,
         events,
         codes,
         without_code,
         malformed,
-        "events of unknown geography in the run just counted, by practice or else board (looked at once an hour)"
+        "a sample of the events of unknown geography, by practice or else board; the next one follows in an hour or later"
     );
 }
 

@@ -206,12 +206,10 @@ fn codes_that_the_reference_data_lacks_are_in_the_log() {
         without_code: 2,
         malformed: 1,
     };
-    let partition = partition(2);
     let log = logged(LogFormat::Text, "info", || {
-        host.observe(&Occurrence::UnknownGeography { partition, sample });
+        host.observe(&Occurrence::UnknownGeography(sample));
     });
     for word in [
-        "nhsapp.prescription-orders/2",
         "events=12",
         "A99999 (8), QXX (1)",
         "without_code=2",

@@ -4,13 +4,14 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use model::{InputPartition, Timestamp};
+use model::{InputPartition, Kind, Timestamp};
 
 use super::Instance;
 use crate::occurrence::{Lowest, Standing, WaitsFor};
-use crate::ports::Ports;
+use crate::ports::{Host, Ports, Record};
+use crate::unknown::Look;
 use crate::view::{Stated, View};
-use crate::{Occurrence, closing};
+use crate::{Occurrence, Options, closing};
 
 /// How often things are looked at.
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -18,14 +19,18 @@ const INTERVAL: Duration = Duration::from_secs(1);
 const CLAIM_PATIENCE: Duration = Duration::from_secs(15);
 /// How long after a word about a waiting partition the next one follows.
 const CLAIM_AGAIN: Duration = Duration::from_mins(1);
-/// How often a run is looked at whose events are of unknown geography.
+/// How long events of unknown geography are gathered at least before they are told of.
+const SAMPLE_PATIENCE: Duration = Duration::from_mins(1);
+/// How often they are told of at most.
 const SAMPLE_INTERVAL: Duration = Duration::from_hours(1);
 
 /// What was seen when things were last looked at.
 #[derive(Debug)]
 pub(super) struct Watch {
     at: Timestamp,
-    /// When events of unknown geography may be looked at again.
+    /// Events of unknown geography that were not told of yet.
+    unknown: Look,
+    /// When they may be told of.
     sample_at: Timestamp,
     /// Partitions that wait to be taken.
     waiting: BTreeMap<InputPartition, Waiting>,
@@ -42,6 +47,7 @@ impl Default for Watch {
     fn default() -> Self {
         Self {
             at: Timestamp::MIN,
+            unknown: Look::default(),
             sample_at: Timestamp::MIN,
             waiting: BTreeMap::new(),
         }
@@ -59,13 +65,25 @@ impl Watch {
         }
     }
 
-    /// Whether a run with events of unknown geography is to be looked at, which is then not due for an hour.
-    pub(super) fn is_sample_due(&mut self, now: Timestamp) -> bool {
-        let is_due = now >= self.sample_at;
-        if is_due {
-            self.sample_at = now.saturating_add(SAMPLE_INTERVAL);
+    /// Looks at a run that has events of unknown geography.
+    pub(super) fn look_at(
+        &mut self,
+        options: &Options,
+        kind: &Kind,
+        records: &[Record<'_>],
+        now: Timestamp,
+    ) {
+        if self.unknown.is_empty() {
+            self.sample_at = self.sample_at.max(now.saturating_add(SAMPLE_PATIENCE));
         }
-        is_due
+        self.unknown.look_at(options, kind, records);
+    }
+
+    fn tell_unknown(&mut self, host: &mut dyn Host, now: Timestamp) {
+        if !self.unknown.is_empty() && now >= self.sample_at {
+            self.sample_at = now.saturating_add(SAMPLE_INTERVAL);
+            host.observe(&Occurrence::UnknownGeography(&self.unknown.take()));
+        }
     }
 }
 
@@ -85,6 +103,7 @@ impl Instance {
             lowest: self.lowest(counts, now),
         };
         ports.host.observe(&Occurrence::Standing(standing));
+        self.watch.tell_unknown(ports.host, now);
         self.watch_claims(ports, now);
     }
 
