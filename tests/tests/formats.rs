@@ -70,6 +70,14 @@ fn inspected(text: &str) -> Value {
         .unwrap()
         .remove("state_bytes")
         .unwrap();
+    // Never ahead of the clock of the machine that asks.
+    for partition in value["partitions"].as_array_mut().unwrap() {
+        partition
+            .as_object_mut()
+            .unwrap()
+            .remove("watermark")
+            .unwrap();
+    }
     value
 }
 

@@ -139,8 +139,16 @@ fn recount_an_unchanged_log(scene: &mut Scene) {
         DONE,
         &["done"],
     );
-    let instance = scene.run_until_counted();
+    let mut instance = scene.run_until_counted();
     assert_eq!(scene.operator.committed(&topic, 0), position);
+    instance.until("it says that it has counted anew", |instance| {
+        instance.log().contains("releases go on")
+    });
+    assert!(
+        instance
+            .log()
+            .contains("nothing is released until that is done")
+    );
     assert_eq!(instance.stop(), DONE);
 }
 

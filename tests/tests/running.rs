@@ -21,7 +21,7 @@ const AT_ONCE: Duration = Duration::from_secs(3);
 const NEVER: &str = "10m";
 
 /// Every family, as dashboards know it.
-const FAMILIES: [(&str, &str); 21] = [
+const FAMILIES: [(&str, &str); 25] = [
     ("appmi_build_info", "gauge"),
     ("appmi_checkpoint_bytes_total", "counter"),
     ("appmi_checkpoint_duration_seconds", "histogram"),
@@ -33,10 +33,14 @@ const FAMILIES: [(&str, &str); 21] = [
     ("appmi_events_total", "counter"),
     ("appmi_events_unknown_geography_total", "counter"),
     ("appmi_input_lag_records", "gauge"),
+    ("appmi_input_partitions", "gauge"),
     ("appmi_input_position", "gauge"),
     ("appmi_input_watermark_timestamp_seconds", "gauge"),
     ("appmi_is_leader", "gauge"),
+    ("appmi_low_watermark_timestamp_seconds", "gauge"),
+    ("appmi_partitions_assigned", "gauge"),
     ("appmi_partitions_owned", "gauge"),
+    ("appmi_recount_records_left", "gauge"),
     ("appmi_release_duration_seconds", "histogram"),
     ("appmi_releases_failed_total", "counter"),
     ("appmi_releases_total", "counter"),
@@ -107,6 +111,21 @@ fn assert_families(metrics: &Metrics) {
     assert_eq!(strange.collect::<Vec<_>>(), [""; 0], "not in the list");
 }
 
+/// It leads, has all partitions, and the last month that is over is closed.
+fn assert_standing(metrics: &Metrics, end: f64) {
+    let grace = f64::from(72 * 60 * 60);
+    assert!(metrics.sum("appmi_low_watermark_timestamp_seconds", &[]) >= end + grace);
+    for (name, value) in [
+        ("appmi_is_leader", 1.0),
+        ("appmi_input_partitions", 6.0),
+        ("appmi_partitions_assigned", 6.0),
+        ("appmi_partitions_owned", 6.0),
+        ("appmi_recount_records_left", 0.0),
+    ] {
+        assert_eq!(metrics.sum(name, &[]), value, "{name}");
+    }
+}
+
 #[test]
 fn probes_and_metrics_say_how_it_is() {
     let Some(kafka) = installation_or_skip() else {
@@ -171,9 +190,7 @@ fn probes_and_metrics_say_how_it_is() {
     assert!(metrics.sum("appmi_input_position", &of_partition) > 0.0);
     assert!(metrics.sum("appmi_checkpoints_total", &[("outcome", "committed")]) > 0.0);
     assert!(metrics.sum("appmi_releases_total", &[("reason", "close")]) > 0.0);
-    for (name, value) in [("appmi_is_leader", 1.0), ("appmi_partitions_owned", 6.0)] {
-        assert_eq!(metrics.sum(name, &[]), value, "{name}");
-    }
+    assert_standing(&metrics, end);
     assert_eq!(instance.stop(), DONE);
 }
 

@@ -1,6 +1,8 @@
 //! The surroundings of the engine in this process: the clock, the wish to stop, and what becomes of
 //! what the engine did: metrics, the stamps of the probes, log lines.
 
+mod standing;
+
 use std::io::Read as _;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -12,6 +14,7 @@ use model::{InputPartition, Kinds, Timestamp};
 use crate::http::Health;
 use crate::metrics::Metrics;
 use crate::signals::StopRequest;
+use standing::Teller;
 
 /// How often the way back to the end of the owned topics is told.
 const RESTORING_EVERY: Duration = Duration::from_secs(5);
@@ -33,7 +36,9 @@ pub struct ProcessHost {
     metrics: Metrics,
     health: Arc<Health>,
     total: Tally,
-    began: Instant,
+    checkpoint_began: Instant,
+    release_began: Instant,
+    teller: Teller,
     /// Partitions, records and bytes of the checkpoint that is being committed.
     checkpoint: (usize, usize, usize),
     restoring_told: Option<Instant>,
@@ -63,7 +68,9 @@ impl ProcessHost {
             metrics,
             health,
             total: Tally::default(),
-            began: Instant::now(),
+            checkpoint_began: Instant::now(),
+            release_began: Instant::now(),
+            teller: Teller::default(),
             checkpoint: (0, 0, 0),
             restoring_told: None,
             was_ready: false,
@@ -82,11 +89,7 @@ impl ProcessHost {
     }
 
     fn name(&self, partition: InputPartition) -> String {
-        format!(
-            "{}/{}",
-            self.kinds.get(partition.kind).topic,
-            partition.partition
-        )
+        name(&self.kinds, partition)
     }
 
     fn note_counted(&mut self, partition: InputPartition, tally: &Tally) {
@@ -103,10 +106,40 @@ impl ProcessHost {
         self.total.sealed += tally.sealed;
     }
 
-    fn note_turn(&mut self, view_ready: bool, joined: bool, owned: usize, leader: bool) {
+    fn note_records(&mut self, occurrence: &Occurrence<'_>) {
+        match occurrence {
+            Occurrence::Counted {
+                partition,
+                tally,
+                position,
+            } => {
+                self.note_counted(*partition, tally);
+                self.metrics
+                    .partition(*partition)
+                    .set_position(position.0, None);
+            }
+            Occurrence::DeadLettered(letter) => {
+                self.metrics
+                    .kind(letter.partition.kind)
+                    .dead_letter_because(letter.reason);
+                tracing::debug!(
+                    partition = self.name(letter.partition),
+                    offset = letter.offset.0,
+                    reason = letter.reason.as_str(),
+                    "dead letter"
+                );
+            }
+            Occurrence::UnknownGeography(sample) => standing::tell_unknown(sample),
+            _ => {}
+        }
+    }
+
+    fn note_turn(&mut self, view_ready: bool, joined: bool, leader: bool) {
         self.health.turned(Instant::now());
         self.health.set_ready(view_ready, joined);
-        self.metrics.instance.set_role(owned, leader);
+        if !view_ready || !leader {
+            self.metrics.releases.set_low_watermark(None);
+        }
         if view_ready && !self.was_ready {
             tracing::info!("the view has been read to its end");
         }
@@ -153,6 +186,11 @@ impl ProcessHost {
                     "waits for the view to reach the group's offset"
                 );
             }
+            Occurrence::WaitingLong {
+                partition,
+                waited,
+                waits_for,
+            } => standing::tell_waiting(&self.name(*partition), *waited, *waits_for),
             Occurrence::Released { partition, lost } => {
                 let name = self.name(*partition);
                 self.metrics.partition(*partition).give_up();
@@ -180,14 +218,14 @@ impl ProcessHost {
                 records,
                 bytes,
             } => {
-                self.began = Instant::now();
+                self.checkpoint_began = Instant::now();
                 self.checkpoint = (*partitions, *records, *bytes);
             }
             Occurrence::CheckpointCommitted { events } => {
                 // Before partitions are given back as many transactions are committed as it takes.
                 self.health.turned(Instant::now());
                 let (partitions, records, bytes) = self.checkpoint;
-                let took = self.began.elapsed();
+                let took = self.checkpoint_began.elapsed();
                 self.metrics.checkpoints.committed(took, records, bytes);
                 tracing::debug!(
                     partitions,
@@ -211,14 +249,15 @@ impl ProcessHost {
 
     fn note_release(&mut self, occurrence: &Occurrence<'_>) {
         match occurrence {
-            Occurrence::ReleaseBegins => self.began = Instant::now(),
+            Occurrence::ReleaseBegins => self.release_began = Instant::now(),
             Occurrence::MonthReleased {
                 month,
                 revision,
                 reason,
                 records,
             } => {
-                self.metrics.releases.released(reason, self.began.elapsed());
+                let took = self.release_began.elapsed();
+                self.metrics.releases.released(reason, took);
                 tracing::info!(month = %month, revision, reason, records, "month released");
             }
             Occurrence::ReleaseFailed(why) => {
@@ -251,33 +290,22 @@ impl Host for ProcessHost {
             Occurrence::Turned {
                 view_ready,
                 joined,
+                assigned,
                 owned,
                 leader,
             } => {
-                self.note_turn(*view_ready, *joined, *owned, *leader);
+                self.note_turn(*view_ready, *joined, *leader);
+                let instance = &self.metrics.instance;
+                instance.set_role(*assigned, *owned, *leader);
+            }
+            Occurrence::Standing(standing) => {
+                let (kinds, metrics) = (&self.kinds, &self.metrics);
+                self.teller.note(standing, kinds, metrics, Instant::now());
             }
             Occurrence::Restoring { records_left } => self.note_restoring(*records_left),
-            Occurrence::Counted {
-                partition,
-                tally,
-                position,
-            } => {
-                self.note_counted(*partition, tally);
-                self.metrics
-                    .partition(*partition)
-                    .set_position(position.0, None);
-            }
-            Occurrence::DeadLettered(letter) => {
-                self.metrics
-                    .kind(letter.partition.kind)
-                    .dead_letter_because(letter.reason);
-                tracing::debug!(
-                    partition = self.name(letter.partition),
-                    offset = letter.offset.0,
-                    reason = letter.reason.as_str(),
-                    "dead letter"
-                );
-            }
+            Occurrence::Counted { .. }
+            | Occurrence::DeadLettered(_)
+            | Occurrence::UnknownGeography(_) => self.note_records(occurrence),
             Occurrence::Measured {
                 partition,
                 position,
@@ -311,6 +339,15 @@ impl Host for ProcessHost {
     }
 }
 
+/// The name of an input partition in log lines: topic and partition.
+fn name(kinds: &Kinds, partition: InputPartition) -> String {
+    format!(
+        "{}/{}",
+        kinds.get(partition.kind).topic,
+        partition.partition
+    )
+}
+
 /// Sixteen bytes from the system's source of randomness.
 ///
 /// # Panics
@@ -323,3 +360,6 @@ pub fn random_id() -> [u8; 16] {
         .expect("every Unix has /dev/urandom");
     id
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,20 +4,27 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::ops::ControlFlow;
 use std::path::Path;
+use std::time::Duration;
 
 use comfy_table::presets::NOTHING;
 use comfy_table::{CellAlignment, Table};
 use engine::ports::{Error, Store};
-use engine::view::keys;
+use engine::view::{self, Stated, keys};
 use model::{Month, Timestamp};
 use serde_json::{Value, json};
 use store::RocksStore;
 use wire::partials::decode;
 use wire::v1::{MonthClose, Progress, Settings};
 
+/// `months.idle_timeout` where no configuration is at hand: its default.
+pub const IDLE_TIMEOUT: Duration = Duration::from_mins(5);
+
 /// What a state directory holds.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Inspection {
+    /// What watermarks are told with.
+    idle_timeout: Duration,
+    now: Timestamp,
     settings: Option<Settings>,
     newest_append: Option<Timestamp>,
     read: Vec<(String, i64)>,
@@ -30,8 +37,7 @@ pub struct Inspection {
 struct Partition {
     kind: String,
     partition: u32,
-    progress: Progress,
-    appended_at: Option<Timestamp>,
+    stated: Stated,
 }
 
 #[derive(Debug, Default)]
@@ -50,21 +56,20 @@ struct Cells {
     page_bytes: u64,
 }
 
-/// Looks into a directory.
+/// Looks into a directory. `idle_timeout` and the time say how far an idle partition's event time has come.
 ///
 /// # Errors
 /// There is no state in it, it can't be read, no version wrote it, or a newer one did.
-pub fn inspect(dir: &Path) -> Result<Inspection, Error> {
+pub fn inspect(dir: &Path, idle_timeout: Duration, now: Timestamp) -> Result<Inspection, Error> {
     let store = RocksStore::open_to_read(dir).map_err(|error| Error::World(error.to_string()))?;
-    read(&store).map(|inspection| Inspection {
-        bytes: store.usage().disk,
-        ..inspection
-    })
+    let mut inspection = read(&store, idle_timeout, now)?;
+    inspection.bytes = store.usage().disk;
+    Ok(inspection)
 }
 
-fn read(store: &dyn Store) -> Result<Inspection, Error> {
-    engine::view::check_format(store)?;
-    let mut inspection = Inspection::default();
+fn read(store: &dyn Store, idle_timeout: Duration, now: Timestamp) -> Result<Inspection, Error> {
+    view::check_format(store)?;
+    let mut inspection = Inspection::empty(idle_timeout, now);
     let mut value = Vec::new();
     if store.get(keys::SETTINGS_KEY, &mut value)? {
         inspection.settings = decode(&value).ok();
@@ -85,10 +90,7 @@ fn read(store: &dyn Store) -> Result<Inspection, Error> {
         inspection.partitions.push(Partition {
             kind: kind.to_owned(),
             partition,
-            progress: decode(progress).ok()?,
-            appended_at: number(appended_at)
-                .filter(|at| *at != i64::MIN)
-                .map(Timestamp::from_millis),
+            stated: stated(decode(progress).ok()?, number(appended_at)?)?,
         });
         Some(())
     })?;
@@ -146,7 +148,67 @@ fn number(bytes: &[u8]) -> Option<i64> {
     bytes.try_into().ok().map(i64::from_be_bytes)
 }
 
+fn stated(progress: Progress, appended_at: i64) -> Option<Stated> {
+    Some(Stated {
+        floor: progress.floor.parse().ok()?,
+        progress,
+        appended_at: (appended_at != i64::MIN).then(|| Timestamp::from_millis(appended_at)),
+    })
+}
+
 impl Inspection {
+    fn empty(idle_timeout: Duration, now: Timestamp) -> Self {
+        Self {
+            idle_timeout,
+            now,
+            settings: None,
+            newest_append: None,
+            read: Vec::new(),
+            partitions: Vec::new(),
+            months: BTreeMap::new(),
+            bytes: 0,
+        }
+    }
+
+    /// How far event time has come in a partition, as the leader would see it now.
+    fn watermark(&self, of: &Partition) -> Option<Timestamp> {
+        of.stated
+            .watermark(self.idle_timeout, self.newest_append, self.now)
+    }
+
+    /// Records that are still to be counted anew before anything is released, at most.
+    fn recount_records_left(&self) -> u64 {
+        let recount = self.settings.iter().flat_map(|settings| &settings.recount);
+        let left = recount.flat_map(|recount| &recount.until).map(|until| {
+            let counted = self
+                .partitions
+                .iter()
+                .find(|of| (&of.kind, of.partition) == (&until.kind, until.partition));
+            let position = counted.map_or(0, |of| of.stated.progress.position);
+            u64::try_from(until.position - position).unwrap_or(0)
+        });
+        left.sum()
+    }
+
+    /// Months before this are sealed; none if none is.
+    fn sealed_before(&self) -> Option<Month> {
+        let settings = self.settings.as_ref()?;
+        let first_month = settings.first_month.parse().ok()?;
+        let floors = self.partitions.iter().map(|of| of.stated.floor);
+        let floor = floors.max().unwrap_or(first_month);
+        Some(view::sealed_before(first_month, floor, Some(settings)))
+    }
+
+    fn state(&self, month: Month, state: &MonthState) -> &'static str {
+        if self.sealed_before().is_some_and(|sealed| month < sealed) {
+            "sealed"
+        } else if state.release.is_some() {
+            "closed"
+        } else {
+            "open"
+        }
+    }
+
     fn cells(&mut self, month: Month, key: &[u8]) -> &mut Cells {
         let kind = key.split(|byte| *byte == b'/').nth(1).unwrap_or_default();
         let kind = String::from_utf8_lossy(kind).into_owned();
@@ -165,6 +227,8 @@ impl Inspection {
         json!({
             "state_bytes": self.bytes,
             "newest_append": self.newest_append.map(time),
+            "idle_timeout_seconds": self.idle_timeout.as_secs(),
+            "recount_records_left": self.recount_records_left(),
             "settings": self.settings.as_ref().map(|settings| json!({
                 "number": settings.number,
                 "filling": hex(&settings.filling),
@@ -180,19 +244,19 @@ impl Inspection {
             "partitions": self.partitions.iter().map(|of| json!({
                 "kind": of.kind,
                 "partition": of.partition,
-                "position": of.progress.position,
-                "checkpoint": of.progress.checkpoint,
-                "latest_occurred_at":
-                    of.progress.latest_occurred_at.map(|at| time(Timestamp::from_millis(at))),
-                "idle": of.progress.idle,
-                "stated_at": of.appended_at.map(time),
-                "floor": of.progress.floor,
-                "all_time_below_floor": of.progress.all_time_below_floor,
-                "identities": identities(&of.progress),
+                "position": of.stated.progress.position,
+                "checkpoint": of.stated.progress.checkpoint,
+                "latest_occurred_at": latest(&of.stated).map(time),
+                "watermark": self.watermark(of).map(time),
+                "idle": of.stated.progress.idle,
+                "stated_at": of.stated.appended_at.map(time),
+                "floor": of.stated.progress.floor,
+                "all_time_below_floor": of.stated.progress.all_time_below_floor,
+                "identities": identities(&of.stated.progress),
             })).collect::<Vec<_>>(),
             "months": self.months.iter().map(|(month, state)| json!({
                 "month": month.to_string(),
-                "state": if state.release.is_some() { "closed" } else { "open" },
+                "state": self.state(*month, state),
                 "revision": state.release.as_ref().map(|release| release.revision),
                 "reason": state.release.as_ref().map(|release| release.reason.clone()),
                 "records": state.records,
@@ -226,40 +290,55 @@ impl Inspection {
                 );
             }
         }
-        let _ = writeln!(text, "{} bytes on disk\n\ninput partitions", self.bytes);
-        let mut table = table(&[
-            "kind",
-            "partition",
-            "position",
-            "latest event",
-            "idle",
-            "floor",
-            "checkpoint",
-        ]);
-        for Partition {
-            kind,
-            partition,
-            progress,
-            ..
-        } in &self.partitions
-        {
-            let latest = progress.latest_occurred_at.map(Timestamp::from_millis);
-            table.add_row([
-                kind.clone(),
-                partition.to_string(),
-                progress.position.to_string(),
-                latest.map_or_else(|| "-".to_owned(), |latest| latest.to_string()),
-                if progress.idle { "yes" } else { "no" }.to_owned(),
-                progress.floor.clone(),
-                progress.checkpoint.to_string(),
-            ]);
+        let left = self.recount_records_left();
+        if left > 0 {
+            let _ = writeln!(
+                text,
+                "counting anew after a reset: at most {left} records left, nothing is released until then"
+            );
         }
-        let _ = writeln!(text, "{table}\n\nmonths");
+        let _ = writeln!(
+            text,
+            "{} bytes on disk\n\ninput partitions (watermarks with an idle_timeout of {} s)",
+            self.bytes,
+            self.idle_timeout.as_secs()
+        );
+        let _ = writeln!(text, "{}\n\nmonths", self.partitions_table());
         let _ = writeln!(text, "{}\n\nread of the owned topics", self.months_table());
         for (at, position) in &self.read {
             let _ = writeln!(text, "  {at}  {position}");
         }
         text
+    }
+
+    fn partitions_table(&self) -> Table {
+        let mut table = table(&[
+            "kind",
+            "partition",
+            "position",
+            "latest event",
+            "watermark",
+            "idle",
+            "stated at",
+            "floor",
+            "checkpoint",
+        ]);
+        let time = |at: Option<Timestamp>| at.map_or_else(|| "-".to_owned(), |at| at.to_string());
+        for of in &self.partitions {
+            let progress = &of.stated.progress;
+            table.add_row([
+                of.kind.clone(),
+                of.partition.to_string(),
+                progress.position.to_string(),
+                time(latest(&of.stated)),
+                time(self.watermark(of)),
+                if progress.idle { "yes" } else { "no" }.to_owned(),
+                time(of.stated.appended_at),
+                progress.floor.clone(),
+                progress.checkpoint.to_string(),
+            ]);
+        }
+        table
     }
 
     fn months_table(&self) -> Table {
@@ -278,15 +357,15 @@ impl Inspection {
                 .release
                 .as_ref()
                 .map(|release| release.revision.to_string());
-            let closed = if revision.is_some() { "closed" } else { "open" };
+            let named = self.state(*month, state);
             let revision = revision.unwrap_or_else(|| "-".to_owned());
             if state.kinds.is_empty() {
-                table.add_row([month.to_string(), closed.to_owned(), revision.clone()]);
+                table.add_row([month.to_string(), named.to_owned(), revision.clone()]);
             }
             for (kind, cells) in &state.kinds {
                 table.add_row([
                     month.to_string(),
-                    closed.to_owned(),
+                    named.to_owned(),
                     revision.clone(),
                     kind.clone(),
                     cells.events.to_string(),
@@ -323,6 +402,13 @@ fn table(header: &[&str]) -> Table {
     table
 }
 
+fn latest(stated: &Stated) -> Option<Timestamp> {
+    stated
+        .progress
+        .latest_occurred_at
+        .map(Timestamp::from_millis)
+}
+
 fn identities(progress: &Progress) -> u32 {
     progress
         .window
@@ -335,3 +421,6 @@ fn hex(bytes: &[u8]) -> String {
         text
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,6 +2,7 @@
 
 use std::io::{self, IsTerminal};
 use std::panic;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt;
@@ -10,10 +11,19 @@ use tracing_subscriber::{Layer, Registry, fmt};
 
 use crate::cli::LogFormat;
 
+/// Whether standard error is read by a program.
+static IS_JSON: AtomicBool = AtomicBool::new(false);
+
+/// Whether everything on standard error is to be a JSON object a line.
+pub(crate) fn is_json() -> bool {
+    IS_JSON.load(Ordering::Relaxed)
+}
+
 /// Begins to log, panics included. Does nothing if the process logs already.
 pub fn start(format: LogFormat, filter: Targets) {
     let subscriber = Registry::default().with(layer(format, io::stderr).with_filter(filter));
     if subscriber.try_init().is_ok() {
+        IS_JSON.store(format == LogFormat::Json, Ordering::Relaxed);
         panic::set_hook(Box::new(|panic| {
             let payload = panic.payload();
             let message = payload
@@ -47,14 +57,15 @@ where
     }
 }
 
+/// What is logged, for tests.
 #[cfg(test)]
-mod tests {
+pub(crate) mod testing {
     use std::sync::{Arc, Mutex};
 
     use super::*;
 
-    /// What was logged.
-    fn logged(format: LogFormat, filter: &str, log: impl FnOnce()) -> String {
+    /// What is logged meanwhile, in a format and as far as a filter lets it through.
+    pub(crate) fn logged(format: LogFormat, filter: &str, log: impl FnOnce()) -> String {
         #[derive(Clone, Default)]
         struct Buffer(Arc<Mutex<Vec<u8>>>);
         impl io::Write for Buffer {
@@ -73,6 +84,12 @@ mod tests {
         let bytes = buffer.0.lock().unwrap().clone();
         String::from_utf8(bytes).unwrap()
     }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::testing::logged;
+    use super::*;
 
     #[test]
     fn json_is_one_object_a_line_with_fields_on_top() {

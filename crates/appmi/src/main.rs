@@ -7,7 +7,7 @@ use appmi::cli::{Cli, Command, Global, Inspect};
 use appmi::config::{self, Config, Refused};
 use appmi::exit::{self, Exit};
 use appmi::signals::StopRequest;
-use appmi::{check, demo, inspect, logging, output, reset, run, settings, topics};
+use appmi::{check, demo, host, inspect, logging, output, reset, run, settings, topics};
 use clap::{CommandFactory, Parser};
 
 /// Overrides `malloc`, so that librdkafka and RocksDB allocate from it too.
@@ -66,7 +66,8 @@ fn load(global: &Global) -> Result<Config, Refused> {
 
 /// Tells what the named state directory holds, or the configured one.
 fn inspect_state(global: &Global, arguments: &Inspect) -> Exit {
-    let inspected = |dir: &Path| match inspect::inspect(dir) {
+    let now = host::wall_clock()();
+    let inspected = |dir: &Path, idle_timeout| match inspect::inspect(dir, idle_timeout, now) {
         Ok(inspection) if arguments.json => answer(&format!("{:#}\n", inspection.to_json())),
         Ok(inspection) => answer(&inspection.to_text()),
         Err(error) => {
@@ -75,8 +76,10 @@ fn inspect_state(global: &Global, arguments: &Inspect) -> Exit {
         }
     };
     match &arguments.state_dir {
-        Some(dir) => inspected(dir),
-        None => configured(global, |config| inspected(&config.state_dir)),
+        Some(dir) => inspected(dir, inspect::IDLE_TIMEOUT),
+        None => configured(global, |config| {
+            inspected(&config.state_dir, config.months.idle_timeout)
+        }),
     }
 }
 

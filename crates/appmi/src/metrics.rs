@@ -80,10 +80,16 @@ pub struct KindMetrics {
     pub unknown_geography: Counter,
     /// Counted events of sealed months.
     pub sealed: Counter,
+    partitions: Gauge,
     dead_letters_by_reason: Vec<(Reason, Counter)>,
 }
 
 impl KindMetrics {
+    /// How many partitions the topic has.
+    pub fn set_partitions(&self, partitions: u32) {
+        self.partitions.set(f64::from(partitions));
+    }
+
     /// A record that could not be counted, in the count by reason only.
     pub fn dead_letter_because(&self, reason: Reason) {
         for (_, counter) in self
@@ -160,6 +166,7 @@ pub struct ReleaseMetrics {
     failed: Counter,
     duration: Histogram,
     closed_until: Gauge,
+    low_watermark: Gauge,
 }
 
 impl ReleaseMetrics {
@@ -178,9 +185,14 @@ impl ReleaseMetrics {
         self.failed.increment(1);
     }
 
-    /// The end of the latest closed month, if one is closed.
+    /// The end of the latest closed month, if that is known.
     pub fn set_closed_until(&self, end: Option<Timestamp>) {
         self.closed_until.set(seconds(end));
+    }
+
+    /// The smallest watermark of all input partitions, where this instance leads and each has one.
+    pub fn set_low_watermark(&self, watermark: Option<Timestamp>) {
+        self.low_watermark.set(seconds(watermark));
     }
 }
 
@@ -188,23 +200,31 @@ impl ReleaseMetrics {
 #[derive(Debug)]
 pub struct InstanceMetrics {
     registry: Registry,
+    assigned: Gauge,
     partitions: Gauge,
     leader: Gauge,
     view_records_left: Gauge,
+    recount_records_left: Gauge,
     state_bytes: Gauge,
     rocksdb_memory: BTreeMap<&'static str, Gauge>,
 }
 
 impl InstanceMetrics {
-    /// How many input partitions it counts, and whether it releases.
-    pub fn set_role(&self, partitions: usize, is_leader: bool) {
-        self.partitions.set(float_of_u64(widen(partitions)));
+    /// How many input partitions are assigned to it, how many of them it counts, and whether it releases.
+    pub fn set_role(&self, assigned: usize, counted: usize, is_leader: bool) {
+        self.assigned.set(float_of_u64(widen(assigned)));
+        self.partitions.set(float_of_u64(widen(counted)));
         self.leader.set(f64::from(u8::from(is_leader)));
     }
 
     /// How many records are to be read before the view is ready, at most.
     pub fn set_view_records_left(&self, records: u64) {
         self.view_records_left.set(float_of_u64(records));
+    }
+
+    /// How many records are to be counted anew before anything is released again, at most.
+    pub fn set_recount_records_left(&self, records: u64) {
+        self.recount_records_left.set(float_of_u64(records));
     }
 
     /// The size of the state directory.
@@ -232,7 +252,10 @@ impl Metrics {
         registry.gauge(families::BUILD_INFO, &build).set(1.0);
         let outcome = |outcome| registry.counter(families::CHECKPOINTS, &[("outcome", outcome)]);
         let closed_until = registry.gauge(families::CLOSED_UNTIL, &[]);
-        closed_until.set(f64::NAN);
+        let low_watermark = registry.gauge(families::LOW_WATERMARK, &[]);
+        for unknown in [&closed_until, &low_watermark] {
+            unknown.set(f64::NAN);
+        }
         Self {
             kinds: kinds
                 .iter()
@@ -252,12 +275,15 @@ impl Metrics {
                 failed: registry.counter(families::RELEASES_FAILED, &[]),
                 duration: registry.histogram(families::RELEASE_SECONDS_FAMILY),
                 closed_until,
+                low_watermark,
             },
             instance: InstanceMetrics {
                 registry: registry.clone(),
+                assigned: registry.gauge(families::PARTITIONS_ASSIGNED, &[]),
                 partitions: registry.gauge(families::PARTITIONS, &[]),
                 leader: registry.gauge(families::LEADER, &[]),
                 view_records_left: registry.gauge(families::VIEW_RECORDS_LEFT, &[]),
+                recount_records_left: registry.gauge(families::RECOUNT_RECORDS_LEFT, &[]),
                 state_bytes: registry.gauge(families::STATE_BYTES, &[]),
                 rocksdb_memory: BTreeMap::new(),
             },
@@ -322,6 +348,8 @@ impl Registry {
                 &[("kind", name), ("reason", reason.as_str())],
             )
         };
+        let partitions = self.gauge(families::INPUT_PARTITIONS, &[("kind", name)]);
+        partitions.set(f64::NAN);
         KindMetrics {
             name: name.to_owned(),
             counted: outcome("counted"),
@@ -329,6 +357,7 @@ impl Registry {
             dead_letters: outcome("dead_letter"),
             unknown_geography: self.counter(families::UNKNOWN_GEOGRAPHY, &[("kind", name)]),
             sealed: self.counter(families::SEALED, &[("kind", name)]),
+            partitions,
             dead_letters_by_reason: Reason::ALL.map(|reason| (reason, because(reason))).into(),
         }
     }

@@ -6,6 +6,10 @@
 use std::fmt::Display;
 use std::io::{self, ErrorKind, Write};
 
+use tracing::Level;
+
+use crate::logging;
+
 /// Writes an answer to standard output.
 ///
 /// # Errors
@@ -14,8 +18,13 @@ pub fn answer(text: &str) -> io::Result<()> {
     end(write_all(io::stdout().lock(), text))
 }
 
-/// Writes to standard error what is wrong, one a line, below a sentence that says what was tried.
+/// Writes to standard error what is wrong, one a line, below a sentence that says what was tried; where the log is
+/// JSON, which a program collects, as one line of it.
 pub fn refuse<T: Display>(tried: &str, problems: &[T]) {
+    // Nobody is refused without a word, however little is to be logged.
+    if logging::is_json() && tracing::enabled!(Level::ERROR) {
+        return log(tried, problems);
+    }
     let mut text = format!("appmi: {tried}\n");
     for problem in problems {
         text.push_str(&format!("  {problem}\n"));
@@ -33,6 +42,11 @@ pub fn remarks(remarks: &[String]) -> String {
         .collect()
 }
 
+fn log<T: Display>(tried: &str, problems: &[T]) {
+    let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
+    tracing::error!(problems = problems.join("\n"), "{tried}");
+}
+
 fn write_all(mut to: impl Write, text: &str) -> io::Result<()> {
     to.write_all(text.as_bytes())?;
     to.flush()
@@ -48,6 +62,19 @@ fn end(written: io::Result<()>) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::LogFormat;
+    use crate::logging::testing::logged;
+
+    #[test]
+    fn a_refusal_is_one_line_of_a_json_log() {
+        let log = logged(LogFormat::Json, "error", || {
+            log("the topics are not as they must be", &["one", "two"]);
+        });
+        let line: serde_json::Value = serde_json::from_str(&log).unwrap();
+        assert_eq!(line["level"], "ERROR");
+        assert_eq!(line["message"], "the topics are not as they must be");
+        assert_eq!(line["problems"], "one\ntwo");
+    }
 
     #[test]
     fn a_reader_that_went_away_is_no_error() {

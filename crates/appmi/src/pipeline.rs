@@ -70,7 +70,7 @@ impl Pipeline {
                 self.instance.is_some()
             }
         };
-        self.note_usage(options);
+        self.note_usage();
         Ok(goes_on)
     }
 
@@ -104,13 +104,12 @@ impl Pipeline {
         &self.host
     }
 
-    fn note_usage(&mut self, options: &Options) {
+    fn note_usage(&mut self) {
         if self.used_at.is_some_and(|at| at.elapsed() < USAGE_INTERVAL) {
             return;
         }
         self.used_at = Some(Instant::now());
         let usage = self.store.usage();
-        let latest = self.view().and_then(View::latest_closed);
         let metrics = self.host.metrics();
         metrics.instance.set_state_bytes(usage.disk);
         for (part, bytes) in [
@@ -120,9 +119,6 @@ impl Pipeline {
         ] {
             metrics.instance.set_rocksdb_memory(part, bytes);
         }
-        metrics
-            .releases
-            .set_closed_until(latest.map(|month| options.calendar.end_of(month)));
     }
 }
 

@@ -48,6 +48,33 @@ fn a_wrong_configuration_is_78_and_every_problem_is_a_line() {
 }
 
 #[test]
+fn with_a_json_log_standard_error_is_json_also_where_something_is_refused() {
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    writeln!(file, "[sketch]\nprecision = 3").unwrap();
+    let path = file.path().to_str().unwrap();
+    for (level, is_json) in [("info", true), ("off", false)] {
+        let output = appmi(&[
+            "run",
+            "--config",
+            path,
+            "--log-format",
+            "json",
+            "--log-level",
+            level,
+        ]);
+        assert_eq!(output.status.code(), Some(78));
+        let text = text(&output.stderr);
+        assert!(text.contains("sketch.precision"), "{text}");
+        let lines = text.lines().map(serde_json::from_str);
+        let lines: Result<Vec<serde_json::Value>, _> = lines.collect();
+        assert_eq!(lines.is_ok(), is_json, "{text}");
+        if let Ok([line]) = lines.as_deref() {
+            assert_eq!(line["message"], "the configuration cannot stand");
+        }
+    }
+}
+
+#[test]
 fn help_and_completions_are_0_on_standard_output() {
     for arguments in [
         &["--help"][..],

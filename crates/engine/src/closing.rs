@@ -6,9 +6,7 @@ use crate::Options;
 use crate::view::{Stated, View};
 
 /// How far an input partition's event time has come; none before its first event or idle statement.
-///
-/// The latest `occurred_at` counted or, if its owner stated that it was idle, the broker's append time
-/// of that statement less `idle_timeout`; never ahead of the clock nor of the newest append time.
+/// See [`Stated::watermark`].
 #[must_use]
 pub fn watermark(
     options: &Options,
@@ -16,19 +14,29 @@ pub fn watermark(
     stated: &Stated,
     now: Timestamp,
 ) -> Option<Timestamp> {
-    let latest = stated
-        .progress
-        .latest_occurred_at
-        .map(Timestamp::from_millis);
-    let idle = stated
-        .appended_at
-        .filter(|_| stated.progress.idle)
-        .map(|appended_at| appended_at.saturating_sub(options.idle_timeout));
-    Some(latest.max(idle)?.min(now).min(view.newest_append()?))
+    stated.watermark(options.idle_timeout, view.newest_append(), now)
+}
+
+/// The input partition whose event time has come least far, with its watermark; one without a watermark
+/// comes before all others. None if there are no partitions.
+/// `partition_counts` says how many partitions the topic of each kind has.
+#[must_use]
+pub fn lowest(
+    options: &Options,
+    view: &View,
+    partition_counts: &[u32],
+    now: Timestamp,
+) -> Option<(InputPartition, Option<Timestamp>)> {
+    all_partitions(partition_counts)
+        .map(|partition| {
+            let stated = view.stated(partition);
+            let watermark = stated.and_then(|stated| watermark(options, view, stated, now));
+            (partition, watermark)
+        })
+        .min_by_key(|(_, watermark)| *watermark)
 }
 
 /// The earliest watermark of all input partitions; none as long as one of them has none.
-/// `partition_counts` says how many partitions the topic of each kind has.
 #[must_use]
 pub fn low_watermark(
     options: &Options,
@@ -36,11 +44,7 @@ pub fn low_watermark(
     partition_counts: &[u32],
     now: Timestamp,
 ) -> Option<Timestamp> {
-    all_partitions(partition_counts)
-        .map(|partition| watermark(options, view, view.stated(partition)?, now))
-        .try_fold(Timestamp::MAX, |low, watermark| {
-            watermark.map(|watermark| low.min(watermark))
-        })
+    lowest(options, view, partition_counts, now).and_then(|(_, watermark)| watermark)
 }
 
 /// What a watermark has to pass for a month to be closed or revised: its end and the grace.

@@ -10,6 +10,7 @@ mod measuring;
 mod owned;
 mod restoring;
 mod taking;
+mod watching;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -25,6 +26,7 @@ use leading::Lead;
 use owned::Owned;
 use restoring::Restoring;
 use taking::Claim;
+use watching::Watch;
 
 /// Longest wait for input when nothing else is to be done.
 const WAIT_MAX: Duration = Duration::from_millis(100);
@@ -66,6 +68,7 @@ pub struct Instance {
     asked_alone: Option<InputPartition>,
     /// What the checkpoint that is due has still to commit.
     uncommitted: BTreeSet<InputPartition>,
+    watch: Watch,
 }
 
 impl Instance {
@@ -85,6 +88,7 @@ impl Instance {
             ports.host.observe(&Occurrence::Turned {
                 view_ready: false,
                 joined: false,
+                assigned: 0,
                 owned: 0,
                 leader: false,
             });
@@ -127,6 +131,7 @@ impl Instance {
             take_not_before: never,
             asked_alone: None,
             uncommitted: BTreeSet::new(),
+            watch: Watch::default(),
         }))
     }
 
@@ -178,10 +183,12 @@ impl Instance {
             self.measure(ports, now)?;
             self.note_idle(ports, now)?;
             self.checkpoint_if_due(ports, now)?;
+            self.watch(ports, now);
         }
         ports.host.observe(&Occurrence::Turned {
             view_ready,
             joined: self.joined && ports.source.is_member(),
+            assigned: self.assigned.len(),
             owned: self.owned.len(),
             leader: self.is_leader(),
         });
@@ -202,6 +209,7 @@ impl Instance {
                 *noted = now.min(*noted);
             }
             self.lead.note_clock(now);
+            self.watch.note_clock(now);
             for owned in self.owned.values_mut() {
                 owned.note_clock(now);
             }
@@ -280,6 +288,10 @@ impl Instance {
                     tally,
                     position,
                 });
+                if tally.unknown_geography > 0 {
+                    let kind = self.options.kinds.get(partition.kind);
+                    self.watch.look_at(&self.options, kind, &records, now);
+                }
                 for letter in &owned.aggregate.dead_letters[letters..] {
                     ports.host.observe(&Occurrence::DeadLettered(letter));
                 }

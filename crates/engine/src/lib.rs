@@ -19,12 +19,13 @@ pub mod delta;
 pub mod recount;
 pub mod release;
 pub mod settings;
+pub mod unknown;
 pub mod view;
 pub mod window;
 
 pub use instance::Instance;
 pub use limits::Limits;
-pub use occurrence::{Occurrence, Tally};
+pub use occurrence::{Lowest, Occurrence, Standing, Tally, WaitsFor};
 pub use options::Options;
 pub use ports::{Error, Ports};
 pub use view::View;

@@ -12,6 +12,7 @@ mod opening;
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
+use std::time::Duration;
 
 use model::{InputPartition, Kinds, Month, Offset, Timestamp};
 use prost::Message as _;
@@ -39,6 +40,26 @@ impl Stated {
     #[must_use]
     pub fn position(&self) -> Offset {
         Offset(self.progress.position)
+    }
+
+    /// How far event time has come; none before the first event or idle statement.
+    ///
+    /// The latest `occurred_at` counted or, if its owner stated that it was idle, the broker's append time
+    /// of that statement less `idle_timeout`; never ahead of the clock nor of the newest append time.
+    #[must_use]
+    pub fn watermark(
+        &self,
+        idle_timeout: Duration,
+        newest_append: Option<Timestamp>,
+        now: Timestamp,
+    ) -> Option<Timestamp> {
+        let latest = self.progress.latest_occurred_at;
+        let latest = latest.map(Timestamp::from_millis);
+        let idle = self
+            .appended_at
+            .filter(|_| self.progress.idle)
+            .map(|appended_at| appended_at.saturating_sub(idle_timeout));
+        Some(latest.max(idle)?.min(now).min(newest_append?))
     }
 }
 
@@ -107,6 +128,18 @@ impl View {
     #[must_use]
     pub fn is_recounting(&self) -> bool {
         !self.recount.is_empty()
+    }
+
+    /// Records that are still to be counted again, at most; 0 unless recounting.
+    #[must_use]
+    pub fn recount_records_left(&self) -> u64 {
+        let left = self.recount.iter().map(|(partition, until)| {
+            let position = self
+                .stated(*partition)
+                .map_or(0, |stated| stated.progress.position);
+            u64::try_from(until.0 - position).unwrap_or(0)
+        });
+        left.sum()
     }
 
     /// Recalls what is to be counted again, from the settings and what is stated.
@@ -221,18 +254,7 @@ impl View {
     /// their events when they were counted anew.
     #[must_use]
     pub fn sealed_before(&self) -> Month {
-        let floor = self.highest_floor();
-        let by_floor = if floor > self.first_month {
-            floor.plus(11)
-        } else {
-            self.first_month
-        };
-        let recount = self
-            .settings
-            .as_ref()
-            .and_then(|settings| settings.recount.as_ref());
-        let by_recount = recount.and_then(|recount| recount.sealed_before.parse().ok());
-        by_recount.map_or(by_floor, |sealed: Month| sealed.max(by_floor))
+        sealed_before(self.first_month, self.highest_floor(), self.settings())
     }
 
     /// Counts up when a cell of one of these months changes, since the process started.
@@ -370,6 +392,23 @@ impl View {
         }
         Ok(())
     }
+}
+
+/// Months before this are sealed, by the highest floor of any input partition and the settings in force.
+#[must_use]
+pub fn sealed_before(
+    first_month: Month,
+    highest_floor: Month,
+    settings: Option<&v1::Settings>,
+) -> Month {
+    let by_floor = if highest_floor > first_month {
+        highest_floor.plus(11)
+    } else {
+        first_month
+    };
+    let recount = settings.and_then(|settings| settings.recount.as_ref());
+    let by_recount = recount.and_then(|recount| recount.sealed_before.parse().ok());
+    by_recount.map_or(by_floor, |sealed: Month| sealed.max(by_floor))
 }
 
 /// Reads a page's registers from the store; zeros if it is not there.

@@ -126,9 +126,21 @@ fn an_unchanged_log_comes_out_the_same_and_nothing_is_revised() {
     site.processes.clear();
     let plan = reset(&site, None);
     assert!(plan.sealed.is_empty() && plan.truncated.is_empty());
+    let until = &plan.settings.recount.as_ref().unwrap().until;
+    let mut to_count: u64 = until
+        .iter()
+        .map(|until| until.position.unsigned_abs())
+        .sum();
     for disk in [MemStore::default(), store] {
         site.start_on(&disk).source.set_run_records_max(1);
         site.settle();
+        // The first one counts, the second finds that it is done.
+        let standings = site.processes[0].host.standings.iter();
+        let left: Vec<u64> = standings.map(|of| of.recount_records_left).collect();
+        assert_eq!(left.first(), Some(&to_count), "{left:?}");
+        assert!(left.is_sorted_by(|a, b| a >= b), "{left:?}");
+        assert_eq!(left.last(), Some(&0), "{left:?}");
+        to_count = 0;
         assert_eq!(site.cluster.lag(), 0);
         assert_eq!(cells(&disk), figures);
         assert_eq!(released(&site), before);

@@ -394,6 +394,8 @@ impl Host for SimHost {
             | Occurrence::Restoring { .. }
             | Occurrence::Measured { .. }
             | Occurrence::Watermark { .. }
+            | Occurrence::Standing(_)
+            | Occurrence::WaitingLong { .. }
             | Occurrence::Waiting { .. } => {}
             other => self.seat.note(|| format!("{other:?}")),
         }

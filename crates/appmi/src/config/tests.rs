@@ -106,7 +106,7 @@ fn the_defaults_are_those_of_the_design() {
     assert_eq!(config.months.first_month.to_string(), "2025-03");
     assert_eq!(config.months.calendar.zone(), "Europe/London");
     assert_eq!(config.months.grace, 72 * HOUR);
-    assert_eq!(config.months.idle_timeout, Duration::from_secs(300));
+    assert_eq!(config.months.idle_timeout, crate::inspect::IDLE_TIMEOUT);
     assert_eq!(config.months.retention_months, 15);
     assert_eq!(
         config.deduplication,

@@ -52,16 +52,22 @@ families! {
         "Offset at which reading goes on; NaN once the partition is owned elsewhere.";
     WATERMARK = Type::Gauge, "appmi_input_watermark_timestamp_seconds",
         "How far event time has come; NaN before the first event.";
+    INPUT_PARTITIONS = Type::Gauge, "appmi_input_partitions",
+        "Partitions of the input topic of a kind, counted here or not; NaN while that is not known.";
+    PARTITIONS_ASSIGNED = Type::Gauge, "appmi_partitions_assigned",
+        "Input partitions that the group has assigned to this instance, counted or not yet.";
     PARTITIONS = Type::Gauge, "appmi_partitions_owned",
         "Input partitions that this instance counts.";
     LEADER = Type::Gauge, "appmi_is_leader",
         "1 if this instance releases months, else 0.";
     VIEW_RECORDS_LEFT = Type::Gauge, "appmi_view_records_left",
         "Records still to be read, at most, before the view is ready.";
+    RECOUNT_RECORDS_LEFT = Type::Gauge, "appmi_recount_records_left",
+        "Records of the input topics still to be counted anew after a reset, at most; until then nothing is released. 0 unless recounting.";
     CHECKPOINTS = Type::Counter, "appmi_checkpoints_total",
         "Checkpoints by outcome: committed, failed.";
     CHECKPOINT_SECONDS_FAMILY = Type::Histogram(CHECKPOINT_SECONDS), "appmi_checkpoint_duration_seconds",
-        "From the beginning of a checkpoint to its commit, the view included.";
+        "From the beginning of a checkpoint's transaction to its commit and the view; laying the counts over the view comes before and is left out.";
     CHECKPOINT_RECORDS = Type::Counter, "appmi_checkpoint_records_total",
         "Records sent to the partials topic.";
     CHECKPOINT_BYTES = Type::Counter, "appmi_checkpoint_bytes_total",
@@ -71,9 +77,11 @@ families! {
     RELEASES_FAILED = Type::Counter, "appmi_releases_failed_total",
         "Releases that were not published; each is decided again.";
     RELEASE_SECONDS_FAMILY = Type::Histogram(RELEASE_SECONDS), "appmi_release_duration_seconds",
-        "From the beginning of a decision to the commit of its release.";
+        "From the beginning of a decision, the reading of the owned topics included, to the commit of its release.";
+    LOW_WATERMARK = Type::Gauge, "appmi_low_watermark_timestamp_seconds",
+        "Smallest watermark of all input partitions, counted here or not; NaN where this instance does not lead or a partition has none.";
     CLOSED_UNTIL = Type::Gauge, "appmi_closed_until_timestamp_seconds",
-        "End of the latest closed month; NaN before the first close.";
+        "End of the latest closed month; before the first close that of the month before the first one. NaN until the view has been read.";
     STATE_BYTES = Type::Gauge, "appmi_state_bytes",
         "Size of the state directory on disk.";
     ROCKSDB_MEMORY = Type::Gauge, "appmi_rocksdb_memory_bytes",

@@ -70,6 +70,8 @@ fn what_can_happen_is_there_from_the_start_as_zero() {
             .any(|series| series.starts_with("appmi_build_info{version="))
     );
     assert!(samples["appmi_closed_until_timestamp_seconds"].is_nan());
+    assert!(samples["appmi_low_watermark_timestamp_seconds"].is_nan());
+    assert_eq!(samples["appmi_recount_records_left"], 0.0);
 }
 
 #[test]
@@ -86,7 +88,7 @@ fn what_happened_is_counted() {
     metrics
         .releases
         .set_closed_until(Some(Timestamp::from_millis(1_743_462_000_000)));
-    metrics.instance.set_role(3, true);
+    metrics.instance.set_role(4, 3, true);
     metrics.instance.set_rocksdb_memory("block_cache", 1 << 20);
     let samples = parse(&exporter.render());
     for (series, value) in [
@@ -117,6 +119,7 @@ fn what_happened_is_counted() {
         ("appmi_checkpoint_bytes_total", 4096.0),
         (r#"appmi_releases_total{reason="close"}"#, 1.0),
         ("appmi_closed_until_timestamp_seconds", 1_743_462_000.0),
+        ("appmi_partitions_assigned", 4.0),
         ("appmi_partitions_owned", 3.0),
         ("appmi_is_leader", 1.0),
         (

@@ -25,17 +25,17 @@ const RETRY_PAUSE: Duration = Duration::from_secs(5);
 /// An assigned partition that is not counted yet.
 #[derive(Debug, Default)]
 pub(super) struct Claim {
-    seen: Option<Seen>,
+    pub(super) seen: Option<Seen>,
 }
 
 /// What was fetched for a claim, in this order.
 #[derive(Debug, Clone, Copy)]
-struct Seen {
+pub(super) struct Seen {
     /// The group's offset.
-    committed: Option<Offset>,
+    pub(super) committed: Option<Offset>,
     /// The ends of the partials partitions that hold the partition's records and the settings: those of a new
     /// filling make everything that was read before meaningless.
-    ends: [(Published, Offset); 2],
+    pub(super) ends: [(Published, Offset); 2],
     /// Whether the group's offset was the same when it was fetched again.
     is_confirmed: bool,
 }

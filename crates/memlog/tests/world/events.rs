@@ -90,6 +90,11 @@ impl Event {
         self
     }
 
+    pub(crate) fn account(mut self, account: &str) -> Self {
+        self.account = account.into();
+        self
+    }
+
     pub(crate) fn no_account(mut self) -> Self {
         self.account.clear();
         self

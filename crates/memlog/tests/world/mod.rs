@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use engine::ports::{Error, Host, Ports};
-use engine::{Instance, Occurrence, Options, Tally};
+use engine::{Instance, Lowest, Occurrence, Options, Tally};
 use memlog::{Cluster, InputRecord, MemCheckpoints, MemJournal, MemReleases, MemSource, MemStore};
 use model::{Calendar, Geography, Kinds, Month, Timestamp};
 use wire::v1::MonthClose;
@@ -60,6 +60,28 @@ pub(crate) struct TestHost {
     pub(crate) seen: Vec<String>,
     /// What became of all records.
     pub(crate) tally: Tally,
+    /// How things stood, each time that they stood otherwise.
+    pub(crate) standings: Vec<Standing>,
+}
+
+/// [`engine::Standing`], kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Standing {
+    pub(crate) partition_counts: Vec<u32>,
+    pub(crate) recount_records_left: u64,
+    pub(crate) closed_until: Timestamp,
+    pub(crate) lowest: Option<Lowest>,
+}
+
+impl From<&engine::Standing<'_>> for Standing {
+    fn from(standing: &engine::Standing<'_>) -> Self {
+        Self {
+            partition_counts: standing.partition_counts.to_vec(),
+            recount_records_left: standing.recount_records_left,
+            closed_until: standing.closed_until,
+            lowest: standing.lowest,
+        }
+    }
 }
 
 impl Host for TestHost {
@@ -79,6 +101,12 @@ impl Host for TestHost {
     fn observe(&mut self, occurrence: &Occurrence<'_>) {
         match occurrence {
             Occurrence::Turned { .. } | Occurrence::Restoring { .. } => {}
+            Occurrence::Standing(standing) => {
+                let standing = Standing::from(standing);
+                if self.standings.last() != Some(&standing) {
+                    self.standings.push(standing);
+                }
+            }
             Occurrence::Counted { tally, .. } => {
                 self.tally.counted += tally.counted;
                 self.tally.duplicates += tally.duplicates;
@@ -120,6 +148,7 @@ impl Process {
             ids: 0,
             seen: Vec::new(),
             tally: Tally::default(),
+            standings: Vec::new(),
         };
         let mut source = Watched::new(MemSource::new(cluster));
         let (checkpoint_faults, release_faults) = (Plan::default(), Plan::default());
