@@ -19,7 +19,7 @@ fn the_bounds_of_many_partitions_take_no_longer_than_those_of_one() {
     let world = World::new(&broker, 28);
     world.load(27, 3);
     let cluster = world.with(&proxy.bootstrap(), &[]);
-    let mut source = Source::new(&cluster, world.topics.inputs.clone()).unwrap();
+    let mut source = Source::new(&cluster, world.topics.inputs).unwrap();
     let all: Vec<_> = (0..28).map(input).collect();
     wait_for("the bounds are known", SOON, || {
         source.bounds(&all).unwrap()
