@@ -125,8 +125,10 @@ impl Brokers {
         let Ok(metadata) = client.fetch_metadata(None, METADATA_WITHIN) else {
             return false;
         };
-        let mut partitions = metadata.topics().iter().flat_map(|of| of.partitions());
-        partitions.all(|partition| partition.isr().len() == partition.replicas().len())
+        let topics = metadata.topics();
+        let mut partitions = topics.iter().flat_map(|of| of.partitions());
+        let is_whole = partitions.all(|of| of.isr().len() == of.replicas().len());
+        !topics.is_empty() && is_whole
     }
 
     fn launch(&mut self, place: usize) {

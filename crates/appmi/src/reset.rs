@@ -98,7 +98,14 @@ impl<'a> Reset<'a> {
 
     fn inputs(&mut self) -> Result<Vec<InputLog>, Error> {
         let all = input_partitions(&mut self.source)?;
-        let bounds = self.source.bounds(&all)?.ok_or_else(unknown)?;
+        let began = Instant::now();
+        let bounds = loop {
+            match self.source.bounds(&all)? {
+                Some(bounds) => break bounds,
+                None if began.elapsed() > ANSWER_WITHIN => return Err(unknown()),
+                None => {}
+            }
+        };
         let inputs = all.into_iter().zip(bounds);
         let mut inputs: Vec<InputLog> = inputs
             .map(|(partition, bounds)| InputLog {

@@ -106,7 +106,7 @@ fn to_code(named: &[u8], event: &Event<'_>) -> Option<String> {
     let is_code = named.len() <= CODE_LEN_MAX
         && named.first().is_some_and(u8::is_ascii_alphabetic)
         && named.iter().all(u8::is_ascii_alphanumeric)
-        && named != event.account_id.trim().as_bytes();
+        && !named.eq_ignore_ascii_case(event.account_id.trim().as_bytes());
     is_code.then(|| {
         named
             .iter()

@@ -64,6 +64,9 @@ impl Member {
     }
 }
 
+/// Polls that a rebalance takes at most of which a member gets nothing.
+const POLLS_AS_ANOTHER_MAX: u32 = 50;
+
 /// A group member that reads the input topics.
 #[derive(Debug)]
 pub struct MemSource {
@@ -79,6 +82,8 @@ pub struct MemSource {
     /// What the engine was told to give back. Nothing else is given back: what is lost belongs to nobody any more, and
     /// what the member has been given anew since is not told yet.
     asked_back: BTreeSet<InputPartition>,
+    /// How often it was polled since its client is another member.
+    polls_as_another: u32,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -100,6 +105,7 @@ impl MemSource {
             run_records_max: RUN_RECORDS_MAX,
             told: BTreeSet::new(),
             asked_back: BTreeSet::new(),
+            polls_as_another: 0,
         }
     }
 
@@ -137,8 +143,16 @@ impl MemSource {
         if !is_known {
             self.cluster.join(&self.member);
         }
-        // A client that has joined anew says nothing of it before the group has something to say.
-        if !is_known || self.member.is_another() && self.cluster.has_notice(&self.member) {
+        // A client that has joined anew says nothing of it before the group has something to say, be that nothing.
+        let is_another = self.member.is_another();
+        self.polls_as_another = if is_another {
+            self.polls_as_another + 1
+        } else {
+            0
+        };
+        let is_told =
+            self.cluster.has_notice(&self.member) || self.polls_as_another > POLLS_AS_ANOTHER_MAX;
+        if !is_known || is_another && is_told {
             self.member.note_told();
             self.positions.clear();
             self.asked_back.clear();

@@ -139,7 +139,7 @@ fn codes_that_the_reference_data_lacks_are_told_once_an_hour() {
         login(time, 7).practice("9434765919"),
         login(time, 8).practice("A40001"),
         // An account's id in the wrong place.
-        login(time, 9).account("B12345").practice("B12345"),
+        login(time, 9).account("b12345").practice("B12345"),
     ] {
         site.send(&event);
     }

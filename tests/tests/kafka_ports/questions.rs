@@ -35,7 +35,7 @@ fn the_bounds_of_many_partitions_take_no_longer_than_those_of_one() {
     assert_eq!((bounds[27].low, bounds[27].high), (Offset(0), Offset(3)));
     assert_eq!(bounds[26].high, Offset(0));
     assert!(
-        (Duration::from_millis(600)..Duration::from_secs(3)).contains(&took),
-        "two or three round trips: {took:?}"
+        (Duration::from_millis(600)..Duration::from_secs(8)).contains(&took),
+        "two or three round trips, and not twenty-eight times as many: {took:?}"
     );
 }

@@ -70,12 +70,12 @@ impl Instance {
         }
         let idle = self.idle_among(ports, left)?;
         let mut checkpoints = Vec::new();
-        let mut unchanged = BTreeSet::new();
+        let mut done = BTreeSet::new();
         let mut bytes = 0;
         for partition in left.iter() {
             let Some(checkpoint) = self.prepare(ports, *partition, idle.contains(partition))?
             else {
-                unchanged.insert(*partition);
+                done.insert(*partition);
                 continue;
             };
             bytes += checkpoint.bytes();
@@ -84,16 +84,13 @@ impl Instance {
                 break;
             }
         }
-        left.retain(|partition| !unchanged.contains(partition));
-        if checkpoints.is_empty() {
-            return Ok(true);
-        }
         let partitions = checkpoints.iter().map(|checkpoint| checkpoint.partition);
-        let partitions: BTreeSet<InputPartition> = partitions.collect();
-        let is_committed = self.commit(ports, checkpoints, now)?;
+        let partitions: Vec<InputPartition> = partitions.collect();
+        let is_committed = checkpoints.is_empty() || self.commit(ports, checkpoints, now)?;
         if is_committed {
-            left.retain(|partition| !partitions.contains(partition));
+            done.extend(partitions);
         }
+        left.retain(|partition| !done.contains(partition));
         Ok(is_committed)
     }
 

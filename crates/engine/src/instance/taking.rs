@@ -109,11 +109,12 @@ impl Instance {
         ports: &mut Ports<'_>,
         mut ready: Vec<Ready>,
     ) -> Result<Vec<(Ready, Bounds)>, Error> {
+        if self.is_unanswered {
+            return Ok(Vec::new());
+        }
         if let Some(last) = self.asked_alone {
-            let next = ready.iter().position(|(partition, _)| *partition > last);
-            let first = ready.iter().copied().next();
-            let next = next.map(|index| ready[index]).or(first);
-            ready = next.into_iter().collect();
+            let next = ready.iter().find(|(partition, _)| *partition > last);
+            ready = next.or(ready.first()).copied().into_iter().collect();
         }
         let asked: Vec<InputPartition> = ready.iter().map(|(partition, _)| *partition).collect();
         let bounds = self.bounds(ports, &asked)?;
