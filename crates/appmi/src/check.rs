@@ -164,10 +164,7 @@ impl Findings {
                 .for_each(|fault| self.failed(fault));
             self.remarks.extend(inspection.remarks.clone());
         }
-        let count = |role| {
-            let mut inspections = inspections.iter();
-            inspections.find(|of| of.role == role)?.partitions()
-        };
+        let count = |role| Inspection::partitions_of(inspections, role);
         if let Some(config) = config
             && count(Role::Partials).is_some()
         {

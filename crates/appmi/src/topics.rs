@@ -54,10 +54,7 @@ fn compare_counts(
     topics: &kafka::Topics,
     inspections: &[Inspection],
 ) -> Result<(), Error> {
-    let count = |role| {
-        let mut inspections = inspections.iter();
-        inspections.find(|of| of.role == role)?.partitions()
-    };
+    let count = |role| Inspection::partitions_of(inspections, role);
     let counts = (count(Role::Partials), count(Role::MonthClose));
     let (Some(partials_partitions), Some(month_close_partitions)) = counts else {
         return Ok(());

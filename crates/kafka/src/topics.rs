@@ -216,6 +216,13 @@ impl Inspection {
             Found::Missing | Found::Unknown => None,
         }
     }
+
+    /// How many partitions the first topic of a role has, if that is known.
+    #[must_use]
+    pub fn partitions_of(inspections: &[Self], role: Role) -> Option<u32> {
+        let mut inspections = inspections.iter();
+        inspections.find(|of| of.role == role)?.partitions()
+    }
 }
 
 #[cfg(test)]
